@@ -1,0 +1,3 @@
+#![deny(unsafe_op_in_unsafe_fn)]
+pub mod model;
+pub mod report;

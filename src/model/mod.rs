@@ -1,0 +1,18 @@
+//! The words of the project as pure data. Floor 1: no input, no output, no
+//! system calls; everything above speaks in these types.
+
+pub mod app_id;
+pub mod bus;
+pub mod facts;
+pub mod manifest;
+pub mod origin;
+pub mod path;
+pub mod permission;
+pub mod plan;
+
+pub use app_id::AppId;
+pub use facts::HostFacts;
+pub use manifest::{Manifest, Policy, Settings};
+pub use origin::{Layer, List, Origin, Sourced};
+pub use path::{AbsPath, PathExpr};
+pub use plan::Plan;

@@ -1,0 +1,304 @@
+//! The plan: the whole truth about one sandbox, explicit and in order.
+//!
+//! Nothing in it is left to a default and nothing in it belongs to one run
+//! only: no descriptors, process ids, times or random values. `show`,
+//! `plan --json` and the executor read the same value.
+
+use serde::{Deserialize, Serialize};
+
+use super::app_id::AppId;
+use super::origin::Origin;
+use super::path::AbsPath;
+use super::permission::{LandlockMode, Nested, SyscallFeature};
+
+/// Everything that the executor will do, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of this shape.
+    pub version: u32,
+    /// The application.
+    pub app: AppId,
+    /// Whose ids the application has.
+    pub identity: Identity,
+    /// Namespaces.
+    pub namespaces: Namespaces,
+    /// Folders and files that must exist on the host before anything is
+    /// bound, made where they are missing.
+    pub host: Vec<HostStep>,
+    /// The file tree, outermost first.
+    pub tree: Vec<Step>,
+    /// Landlock.
+    pub landlock: LandlockPlan,
+    /// The system call filter.
+    pub syscalls: SyscallPlan,
+    /// What is executed and with what around it.
+    pub process: ProcessPlan,
+    /// Host folders in which the application may write. Links inside them are
+    /// never followed by later runs of any application.
+    pub writable: Vec<AbsPath>,
+    /// What was skipped, narrowed or is risky, for people.
+    pub notes: Vec<Note>,
+}
+
+/// The version of [`Plan`]'s JSON.
+pub const VERSION: u32 = 1;
+
+/// The ids inside, which are those outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Which namespaces are new. User (twice), mount, pid, ipc, uts and cgroup
+/// always are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespaces {
+    /// Whether the network namespace is new, with only a loopback interface.
+    pub network: bool,
+    /// Where that was decided.
+    pub network_origin: Origin,
+    /// The host name inside.
+    pub hostname: String,
+    /// How many user namespaces may be made inside: 0 locks it.
+    pub nested: u32,
+}
+
+/// A thing that is made on the host, by the caller's own rights, before the
+/// sandbox is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostStep {
+    /// The folder, made with its missing parents.
+    pub folder: AbsPath,
+    /// The folder that already exists and that the walk starts from; nothing
+    /// above it is made, and no link beneath it is followed.
+    pub base: AbsPath,
+    /// Its mode when it is made.
+    pub mode: u32,
+    /// Whose wish it is.
+    pub origin: Origin,
+}
+
+/// One step of the tree and the statement that asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What to do.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Whose wish it is.
+    pub origin: Origin,
+}
+
+/// File or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A folder.
+    Folder,
+    /// Anything else: a regular file, a socket, a device.
+    File,
+}
+
+/// What a step does. A closed list: whoever adds a kind has to say what it
+/// means everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// Mounts an empty file system in memory.
+    Tmpfs {
+        /// Where.
+        dest: AbsPath,
+        /// Mode of its root.
+        mode: u32,
+        /// Size in bytes; 0 is the kernel's default, half of the memory.
+        size: u64,
+    },
+    /// Makes a folder.
+    Folder {
+        /// Where.
+        dest: AbsPath,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Makes a symbolic link.
+    Link {
+        /// Where.
+        dest: AbsPath,
+        /// What it holds.
+        target: String,
+    },
+    /// Writes a file of Pinfold's own.
+    Text {
+        /// Where.
+        dest: AbsPath,
+        /// Its mode.
+        mode: u32,
+        /// What is in it.
+        text: String,
+    },
+    /// Shows a thing of the host.
+    Bind {
+        /// The host's path, without any link in it.
+        source: AbsPath,
+        /// Where.
+        dest: AbsPath,
+        /// What it is.
+        kind: Kind,
+        /// Whether it can be changed.
+        write: bool,
+        /// Whether programs in it can be executed.
+        exec: bool,
+        /// Whether device files in it work.
+        device: bool,
+    },
+    /// Covers a thing with an empty read-only one of the same kind.
+    Close {
+        /// What is covered.
+        dest: AbsPath,
+        /// What it is.
+        kind: Kind,
+    },
+    /// Mounts a proc of the sandbox's own pid namespace.
+    Proc {
+        /// Where.
+        dest: AbsPath,
+    },
+    /// Makes what stands at a path of the tree read-only with all beneath it.
+    ReadOnly {
+        /// What.
+        dest: AbsPath,
+    },
+    /// Mounts pseudo-terminals of the sandbox's own.
+    DevPts {
+        /// Where.
+        dest: AbsPath,
+    },
+    /// Mounts the POSIX message queues of the sandbox's own ipc namespace.
+    Mqueue {
+        /// Where.
+        dest: AbsPath,
+    },
+}
+
+impl Action {
+    /// The path inside that the action is about.
+    pub fn dest(&self) -> &AbsPath {
+        match self {
+            Action::Tmpfs { dest, .. }
+            | Action::Folder { dest, .. }
+            | Action::Link { dest, .. }
+            | Action::Text { dest, .. }
+            | Action::Bind { dest, .. }
+            | Action::Close { dest, .. }
+            | Action::Proc { dest }
+            | Action::ReadOnly { dest }
+            | Action::DevPts { dest }
+            | Action::Mqueue { dest } => dest,
+        }
+    }
+}
+
+/// What landlock lets through beneath an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// List folders.
+    List,
+    /// Read files and list folders.
+    Read,
+    /// The same, and execute.
+    ReadExec,
+    /// Everything but executing and making devices.
+    Write,
+    /// Everything but making devices.
+    WriteExec,
+    /// Read, write and control devices; list folders.
+    Device,
+}
+
+/// An object that a landlock rule hangs on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LandlockObject {
+    /// A source of a bind, by its place on the host.
+    Host(AbsPath),
+    /// A thing that only the sandbox has, by its place inside.
+    Inside(AbsPath),
+}
+
+/// One landlock rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandlockRule {
+    /// The object.
+    pub object: LandlockObject,
+    /// File or folder.
+    pub kind: Kind,
+    /// What is allowed at and beneath it.
+    pub access: Access,
+}
+
+/// The landlock ruleset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandlockPlan {
+    /// Whether less than all of it is accepted.
+    pub mode: LandlockMode,
+    /// Where that was stated.
+    pub origin: Origin,
+    /// The rules.
+    pub rules: Vec<LandlockRule>,
+    /// TCP ports that may be connected to; none stated is all.
+    pub connect: Option<Vec<u16>>,
+    /// TCP ports that may be bound; none stated is all.
+    pub listen: Option<Vec<u16>>,
+}
+
+/// What the system call filter lets through beyond its core.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyscallPlan {
+    /// Which further sandboxes may be built inside.
+    pub nested: Nested,
+    /// Groups that are let through.
+    pub features: Vec<SyscallFeature>,
+}
+
+/// What is executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessPlan {
+    /// The program's path inside.
+    pub program: AbsPath,
+    /// Its arguments, its name first.
+    pub arguments: Vec<String>,
+    /// Its whole environment, in order of name.
+    pub environment: Vec<(String, String)>,
+    /// The folder that it starts in.
+    pub cwd: AbsPath,
+    /// Where the command was stated.
+    pub origin: Origin,
+}
+
+/// How much a note matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// Worth knowing when one looks for it (`show`, `-v`).
+    Info,
+    /// Said at every run.
+    Notice,
+    /// Said at every run, as a warning.
+    Warning,
+}
+
+/// Something that a person should be able to learn about this plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// How much it matters.
+    pub weight: Weight,
+    /// One sentence.
+    pub text: String,
+    /// The statement that it is about.
+    pub origin: Option<Origin>,
+    /// What can be done about it.
+    pub hint: Option<String>,
+}
