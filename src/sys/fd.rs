@@ -1,0 +1,34 @@
+//! Descriptors.
+
+use super::{Result, checked};
+
+/// Closes every descriptor from `first` on.
+///
+/// # Errors
+/// ENOSYS before Linux 5.9.
+pub fn close_from(first: u32) -> Result<()> {
+    close_range(first, u32::MAX)
+}
+
+/// Closes the descriptors from `first` to `last`, both included.
+///
+/// # Errors
+/// ENOSYS before Linux 5.9, EINVAL when `first` is above `last`.
+pub fn close_range(first: u32, last: u32) -> Result<()> {
+    // SAFETY: callers are processes that are about to exec or that own no
+    // descriptor object in the range any more; no memory is passed.
+    checked(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+    Ok(())
+}
+
+/// Marks every descriptor from `first` on to be closed at exec.
+///
+/// # Errors
+/// EINVAL before Linux 5.11.
+pub fn close_at_exec_from(first: u32) -> Result<()> {
+    // SAFETY: only a flag of the descriptors changes; no memory is passed.
+    checked(unsafe {
+        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Making, replacing and following processes.
+
+use std::ffi::{CString, c_int, c_void};
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use super::{Errno, Result, checked};
+
+/// The namespaces that a clone can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewNamespaces {
+    /// A network namespace too.
+    pub network: bool,
+}
+
+impl NewNamespaces {
+    fn flags(self) -> c_int {
+        libc::CLONE_NEWUSER
+            | libc::CLONE_NEWNS
+            | libc::CLONE_NEWPID
+            | libc::CLONE_NEWIPC
+            | libc::CLONE_NEWUTS
+            | libc::CLONE_NEWCGROUP
+            | if self.network { libc::CLONE_NEWNET } else { 0 }
+    }
+}
+
+/// Which side of a fork this is.
+pub enum Fork {
+    /// The new process.
+    Child,
+    /// The old one.
+    Parent {
+        /// The child's id here.
+        pid: i32,
+        /// A handle on the child.
+        pidfd: OwnedFd,
+    },
+}
+
+/// `struct clone_args` up to its first version's end (`linux/sched.h`).
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// Forks into new namespaces with one call.
+///
+/// # Errors
+/// Those of `clone3(2)`: EPERM or ENOSPC where the host refuses namespaces,
+/// ENOSYS where a filter refuses the call itself. [`Errno::DEADLK`] when the
+/// process has threads: the copy would be unsound.
+pub fn clone_into(namespaces: NewNamespaces) -> Result<Fork> {
+    if !is_single_threaded() {
+        return Err(Errno::DEADLK);
+    }
+    let mut pidfd: c_int = -1;
+    let mut args = CloneArgs {
+        flags: namespaces.flags() as u64 | libc::CLONE_PIDFD as u64,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: without CLONE_VM the child has a copy of everything, so this is
+    // a fork; it is sound because the process has a single thread. `args` is
+    // a live struct of the size that is given, `pidfd` outlives the call.
+    let pid = checked(unsafe {
+        libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>())
+    })?;
+    if pid == 0 {
+        return Ok(Fork::Child);
+    }
+    // SAFETY: the kernel has just given this descriptor to us alone.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Fork::Parent { pid: pid as i32, pidfd })
+}
+
+/// Forks into new namespaces by the older `clone(2)`, for where a filter
+/// refuses clone3 because it cannot look into its argument.
+///
+/// # Errors
+/// As [`clone_into`].
+pub fn clone_into_by_registers(namespaces: NewNamespaces) -> Result<Fork> {
+    if !is_single_threaded() {
+        return Err(Errno::DEADLK);
+    }
+    let mut pidfd: c_int = -1;
+    let flags = namespaces.flags() | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: as in `clone_into`; a null stack keeps the copy of ours, and
+    // the third argument is where CLONE_PIDFD stores the handle on both
+    // architectures (the order of the last two differs, and both are null).
+    let pid = checked(unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            flags as libc::c_ulong,
+            std::ptr::null_mut::<c_void>(),
+            &raw mut pidfd,
+            std::ptr::null_mut::<c_void>(),
+            std::ptr::null_mut::<c_void>(),
+        )
+    })?;
+    if pid == 0 {
+        return Ok(Fork::Child);
+    }
+    // SAFETY: the kernel has just given this descriptor to us alone.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Fork::Parent { pid: pid as i32, pidfd })
+}
+
+/// Whether the process has one thread only.
+///
+/// `unshare(CLONE_THREAD)` does nothing for such a process and answers EINVAL
+/// for any other: the cheapest way to know.
+pub fn is_single_threaded() -> bool {
+    // SAFETY: this flag changes nothing in a single-threaded process and is
+    // refused in another.
+    checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_THREAD) })).is_ok()
+}
+
+/// Puts this process into a further user namespace.
+///
+/// # Errors
+/// Those of `unshare(2)`.
+pub fn new_user_namespace() -> Result<()> {
+    // SAFETY: no memory is passed.
+    checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_NEWUSER) }))?;
+    Ok(())
+}
+
+/// A null-terminated array of C strings, as `execve` takes it.
+pub struct StringArray {
+    /// Keeps the texts that `pointers` point at alive.
+    _texts: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl StringArray {
+    /// Takes the texts.
+    pub fn new(texts: Vec<CString>) -> StringArray {
+        let pointers =
+            texts.iter().map(|text| text.as_ptr()).chain(std::iter::once(std::ptr::null())).collect();
+        StringArray { _texts: texts, pointers }
+    }
+}
+
+/// Replaces this process by a program. Comes back only with an error.
+pub fn execute(program: &CString, arguments: &StringArray, environment: &StringArray) -> Errno {
+    // SAFETY: all three are null-terminated and live across the call; the
+    // arrays end with a null pointer by construction.
+    let answer = checked(libc::c_long::from(unsafe {
+        libc::execve(program.as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr())
+    }));
+    match answer {
+        Ok(_) => Errno::IO,
+        Err(errno) => errno,
+    }
+}
+
+/// Ends this process at once: no destructors, no exit handlers.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit never returns and touches no memory of ours.
+    unsafe { libc::_exit(status) }
+}
+
+const CHILD_STACK: usize = 64 * 1024;
+
+/// The stack on which a child that shares our memory runs.
+#[repr(align(16))]
+struct ChildStack([u8; CHILD_STACK]);
+
+/// Starts a child that shares this process's memory while this process
+/// waits, until the child execs or exits (the way of `vfork(2)`): a fork of
+/// the address space costs five times as much.
+///
+/// `run` must come to its end by exec or by exit; what it returns becomes the
+/// exit status. It must not allocate, lock or panic.
+///
+/// # Errors
+/// Those of `clone(2)`.
+pub fn start_sharing<F: FnMut() -> i32>(run: &mut F) -> Result<i32> {
+    extern "C" fn enter<F: FnMut() -> i32>(argument: *mut c_void) -> c_int {
+        // SAFETY: the argument is the `run` of the caller below, which waits
+        // inside clone until this function has ended or exec'd.
+        let run = unsafe { &mut *argument.cast::<F>() };
+        run()
+    }
+    let mut stack = ChildStack([0; CHILD_STACK]);
+    // SAFETY: the top of the array is one past its end, aligned to 16.
+    let top = unsafe { stack.0.as_mut_ptr().add(CHILD_STACK) };
+    // SAFETY: CLONE_VFORK holds this thread until the child has stopped using
+    // our memory, so `stack` and `run` outlive it. Without CLONE_SIGHAND and
+    // CLONE_FILES the child's signal actions and descriptors are its own.
+    let pid = checked(libc::c_long::from(unsafe {
+        libc::clone(
+            enter::<F>,
+            top.cast::<c_void>(),
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            (run as *mut F).cast::<c_void>(),
+        )
+    }))?;
+    Ok(pid as i32)
+}
+
+/// What became of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It exited with this status.
+    Exited(i32),
+    /// A signal ended it.
+    Killed(i32),
+    /// A signal stopped it.
+    Stopped(i32),
+    /// It goes on.
+    Continued,
+}
+
+/// Takes one change of any child.
+///
+/// `Ok(None)`: none waits (only when `block` is false).
+///
+/// # Errors
+/// ECHILD when there is no child left.
+pub fn next_change(block: bool) -> Result<Option<(i32, Change)>> {
+    let mut status: c_int = 0;
+    let flags =
+        libc::WUNTRACED | libc::WCONTINUED | libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    loop {
+        // SAFETY: `status` is a live int; a null rusage is allowed.
+        let pid = checked(unsafe {
+            libc::syscall(
+                libc::SYS_wait4,
+                -1,
+                &raw mut status,
+                flags,
+                std::ptr::null_mut::<libc::rusage>(),
+            )
+        });
+        match pid {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(0) => return Ok(None),
+            Ok(pid) => return Ok(Some((pid as i32, change(status)))),
+        }
+    }
+}
+
+fn change(status: c_int) -> Change {
+    if libc::WIFEXITED(status) {
+        Change::Exited(libc::WEXITSTATUS(status))
+    } else if libc::WIFSIGNALED(status) {
+        Change::Killed(libc::WTERMSIG(status))
+    } else if libc::WIFSTOPPED(status) {
+        Change::Stopped(libc::WSTOPSIG(status))
+    } else {
+        Change::Continued
+    }
+}
+
+/// Whether the kernel started this process with more rights than its caller
+/// has (set-user-id, file capabilities): `AT_SECURE` of `getauxval(3)`.
+pub fn is_privileged_start() -> bool {
+    // SAFETY: getauxval reads the process's own auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
