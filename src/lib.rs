@@ -2,4 +2,5 @@
 pub mod host;
 pub mod model;
 pub mod report;
+pub mod resolve;
 pub mod sys;

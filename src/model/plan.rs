@@ -101,6 +101,19 @@ pub enum Kind {
     File,
 }
 
+/// A content that is looked up when the plan is frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Slot {
+    /// An X authority file that holds nothing but the cookie of one display.
+    XCookie {
+        /// The caller's authority file.
+        authority: AbsPath,
+        /// The display's number outside.
+        display: u32,
+    },
+}
+
 /// What a step does. A closed list: whoever adds a kind has to say what it
 /// means everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +150,16 @@ pub enum Action {
         mode: u32,
         /// What is in it.
         text: String,
+    },
+    /// Writes a file whose content belongs to one run only and is therefore
+    /// no part of the plan.
+    Fill {
+        /// Where.
+        dest: AbsPath,
+        /// Its mode.
+        mode: u32,
+        /// What is put in.
+        slot: Slot,
     },
     /// Shows a thing of the host.
     Bind {
@@ -190,6 +213,7 @@ impl Action {
             | Action::Folder { dest, .. }
             | Action::Link { dest, .. }
             | Action::Text { dest, .. }
+            | Action::Fill { dest, .. }
             | Action::Bind { dest, .. }
             | Action::Close { dest, .. }
             | Action::Proc { dest }
@@ -214,8 +238,9 @@ pub enum Access {
     Write,
     /// Everything but making devices.
     WriteExec,
-    /// Read, write and control devices; list folders.
-    Device,
+    /// Use what is there: read, write and control devices and /proc, list
+    /// folders; make and remove nothing.
+    Use,
 }
 
 /// An object that a landlock rule hangs on.

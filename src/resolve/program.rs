@@ -1,0 +1,183 @@
+//! What is run, and what it needs to be found.
+
+use crate::host::NodeKind;
+use crate::model::origin::Origin;
+use crate::model::path::AbsPath;
+use crate::model::plan::{Action, Kind, Weight};
+use crate::report::{Code, Diagnostic};
+
+use super::Resolution;
+use super::base::fixed;
+
+/// Where a bare name is looked up, first hit first. The caller's `$PATH` has
+/// no say: a folder that an application may write could be on it.
+pub const SEARCH: [&str; 7] = [
+    "/usr/local/bin",
+    "/usr/bin",
+    "/bin",
+    "/usr/games",
+    "/usr/local/games",
+    "/run/current-system/sw/bin",
+    "/run/current-system/profile/bin",
+];
+
+/// A resolved command.
+pub struct Command {
+    /// The program's path inside.
+    pub program: AbsPath,
+    /// Its arguments, its name first.
+    pub arguments: Vec<String>,
+    /// Where it was stated.
+    pub origin: Origin,
+}
+
+/// Finds the program; none when it cannot be run, with the error stated.
+pub fn resolve(r: &mut Resolution<'_>) -> Option<Command> {
+    if r.request.shell {
+        return shell(r);
+    }
+    let Some(command) = r.settings().command.clone() else {
+        let id = r.policy.id.clone();
+        let mut error = Diagnostic::error(Code::MissingKey, format!("no layer states a command for {id}"))
+            .hint("add command = [\"program\"] to the manifest");
+        if let Some((layer, file)) = r.policy.files.last() {
+            let origin = Origin {
+                layer: *layer,
+                file: std::sync::Arc::from(file.as_str()),
+                line: 1,
+                column: 1,
+            };
+            error = error.at(&origin);
+        }
+        r.errors.push(error);
+        return None;
+    };
+    let name = command.value.first().map_or("", String::as_str).to_owned();
+    let program = locate(r, &name, &command.origin)?;
+    let mut arguments = command.value.clone();
+    arguments.extend(r.request.arguments.iter().cloned());
+    Some(Command { program, arguments, origin: command.origin })
+}
+
+/// The caller's shell where the system has it, else `sh`.
+fn shell(r: &mut Resolution<'_>) -> Option<Command> {
+    let origin = Origin::command_line("--shell");
+    let own = r.facts.shell.clone();
+    let program = if r.fs.look_following(&own).is_ok() && !own.file_name().ends_with("nologin") && own.is_within(&fixed("/usr")) | own.is_within(&fixed("/bin")) {
+        own
+    } else {
+        fixed("/bin/sh")
+    };
+    let mut arguments = vec![program.file_name().to_owned()];
+    arguments.extend(r.request.arguments.iter().cloned());
+    Some(Command { program, arguments, origin })
+}
+
+fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath> {
+    if !name.contains('/') {
+        let mut blocked = None;
+        for folder in SEARCH {
+            let Ok(path) = fixed(folder).join(name) else { break };
+            match r.fs.look_following(&path) {
+                Ok(node) if node.kind == NodeKind::File && node.mode & 0o111 != 0 => {
+                    packaged(r, &path, origin);
+                    return Some(path);
+                }
+                Ok(_) => blocked = Some(path),
+                Err(_) => {}
+            }
+        }
+        let error = match blocked {
+            Some(path) => Diagnostic::error(
+                Code::ProgramNotExecutable,
+                format!("{path} cannot be executed"),
+            ),
+            None => Diagnostic::error(
+                Code::ProgramMissing,
+                format!("the program {name:?} is not installed"),
+            )
+            .because(format!("looked in {}", SEARCH.join(", ")))
+            .hint("install it, or state its absolute path"),
+        };
+        r.errors.push(error.at(origin));
+        return None;
+    }
+    let path = match AbsPath::new(name) {
+        Ok(path) => path,
+        Err(error) => {
+            let error = Diagnostic::error(
+                Code::BadValue,
+                format!("the command {name:?} is neither a plain name nor a clean absolute path"),
+            )
+            .at(origin)
+            .because(error);
+            r.errors.push(error);
+            return None;
+        }
+    };
+    match r.fs.look_following(&path) {
+        Ok(node) if node.kind == NodeKind::File && node.mode & 0o111 != 0 => {}
+        Ok(_) => {
+            r.errors.push(
+                Diagnostic::error(Code::ProgramNotExecutable, format!("{path} cannot be executed"))
+                    .at(origin),
+            );
+            return None;
+        }
+        Err(error) => {
+            r.errors.push(
+                Diagnostic::error(Code::ProgramMissing, format!("the program {path} is not there"))
+                    .at(origin)
+                    .because(error),
+            );
+            return None;
+        }
+    }
+    packaged(r, &path, origin);
+    Some(path)
+}
+
+/// Shows the program where it is not part of the system: the folder of its
+/// own in /opt, or the single file elsewhere.
+fn packaged(r: &mut Resolution<'_>, path: &AbsPath, origin: &Origin) {
+    let Ok(found) = r.links.find(path) else { return };
+    let system = [
+        "/usr", "/nix/store", "/gnu/store", "/bin", "/sbin", "/etc/alternatives",
+    ];
+    if system.iter().any(|root| found.real.is_within(&fixed(root))) {
+        return;
+    }
+    for (place, text) in &found.links {
+        if !r.tree.above(place).is_some_and(|step| matches!(step.action, Action::Bind { .. })) {
+            r.tree.put(Action::Link { dest: place.clone(), target: text.clone() }, origin);
+        }
+    }
+    let opt = r.links.find(&fixed("/opt")).map_or_else(|_| fixed("/opt"), |found| found.real);
+    let (source, kind) = match found.real.relative_to(&opt).and_then(|rest| rest.split_once('/')) {
+        Some((package, _)) => (opt.child(package), Kind::Folder),
+        None => (found.real.clone(), Kind::File),
+    };
+    if r.tree.shows(&source, &source, false, true) {
+        return;
+    }
+    let text = match kind {
+        Kind::Folder => format!("{source} is shown to read and execute, since the program lives there"),
+        Kind::File => format!("{source} is shown to read and execute"),
+    };
+    r.note(Weight::Info, text, Some(origin), None);
+    r.tree.put(
+        Action::Bind {
+            source: source.clone(),
+            dest: source,
+            kind,
+            write: false,
+            exec: true,
+            device: false,
+        },
+        origin,
+    );
+    if found.real.file_name().to_ascii_lowercase().ends_with(".appimage") {
+        // An AppImage mounts itself by FUSE, for which a sandbox has no rights.
+        r.environment.insert("APPIMAGE_EXTRACT_AND_RUN".to_owned(), "1".to_owned());
+    }
+}
