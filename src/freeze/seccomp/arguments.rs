@@ -1,9 +1,9 @@
 //! Rules that look at arguments.
 //!
-//! Each asks about single 32-bit words, because a word is all that
-//! a classic BPF filter can load and because the kernel itself takes most of
-//! these arguments as an `int`: a comparison of all 64 bits would miss a value
-//! whose upper half is garbage that the kernel throws away.
+//! Each asks about single 32-bit words, because a word is all that a classic
+//! BPF filter can load and because the kernel itself takes most of these
+//! arguments as an `int`: a comparison of all 64 bits would miss a value whose
+//! upper half is garbage that the kernel throws away.
 
 use super::answer::{Answer, Clause, Half, Test};
 use crate::model::permission::{Nested, SyscallFeature};
@@ -11,7 +11,7 @@ use crate::model::plan::SyscallPlan;
 
 /// Every flag with which clone(2) makes a namespace. `CLONE_NEWTIME` is not
 /// among them: its bit lies in the byte where clone(2) takes the exit signal.
-pub const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
+const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWIPC

@@ -54,9 +54,10 @@
 //! # What it does not cover
 //!
 //! * Whatever lies behind a pointer. That is why clone3 does not exist here,
-//!   and why `socketcall` of i386 makes no sockets: a C library that was built
-//!   to start on kernels older than 4.3 has no other way to make them, and its
-//!   32-bit programs are then without any socket.
+//!   and why `socketcall` of i386 makes no sockets: let through, it would make
+//!   them of every family. The price: a C library that was built to start on
+//!   kernels older than 4.3, such as Debian 12's for i386, has no other way, and
+//!   32-bit programs that use it are without sockets.
 //! * `adjtimex` and `clock_adjtime` read the clock or set it by a field behind
 //!   a pointer. They stay, for the kernel asks for `CAP_SYS_TIME` in the host's
 //!   user namespace before it sets anything.

@@ -188,7 +188,7 @@ pub static TABLE: &[Row] = &[
     row("modify_ldt", [Some(154), Some(123), None], MULTIARCH, "only 16-bit code needs it, and it has leaked kernel memory"),
     row("vm86old", [None, Some(113), None], MULTIARCH, "as modify_ldt"),
     row("vm86", [None, Some(166), None], MULTIARCH, "as modify_ldt"),
-    row("uselib", [Some(134), Some(86), None], DENY, "loads libraries as forty years ago"),
+    row("uselib", [Some(134), Some(86), None], DENY, "loads libraries as the C library did before 1997"),
     row("lookup_dcookie", [Some(212), Some(253), Some(18)], DENY, "a profiler's way from numbers to paths"),
     row("nfsservctl", [Some(180), Some(169), Some(42)], DENY, "once drove the kernel's NFS server"),
     shared("lsm_set_self_attr", 460, DENY, "changes the security label that the host gave"),

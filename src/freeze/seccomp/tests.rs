@@ -300,6 +300,22 @@ fn what_flatpak_leaves_open_is_closed() {
 }
 
 #[test]
+fn what_applications_confine_themselves_with_stays() {
+    // seccomp, landlock_*, mseal, prctl, memfd_create (for its seals), capset.
+    let calls = [
+        (Arch::X86_64, [317, 444, 445, 446, 462, 157, 319, 126]),
+        (Arch::I386, [354, 444, 445, 446, 462, 172, 356, 185]),
+        (Arch::Aarch64, [277, 444, 445, 446, 462, 167, 279, 91]),
+    ];
+    for (arch, numbers) in calls {
+        for number in numbers {
+            let verdict = judge(&strictest(), arch, arch.audit(), number, &[u64::MAX; 6]);
+            assert_eq!(verdict, Verdict::Allow, "{number} on {arch:?}");
+        }
+    }
+}
+
+#[test]
 fn terminal_requests_are_refused_by_the_word_that_the_kernel_reads() {
     for policy in policies() {
         for request in [0x5412, 0x541c, 0x5423] {
