@@ -1,5 +1,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
+pub mod freeze;
 pub mod host;
+pub mod manifest;
 pub mod model;
 pub mod report;
 pub mod resolve;

@@ -1,0 +1,140 @@
+//! Rules that look at arguments.
+//!
+//! Each asks about single 32-bit words, because a word is all that a classic
+//! BPF filter can load and because the kernel itself takes most of these
+//! arguments as an `int`: a comparison of all 64 bits would miss a value whose
+//! upper half is garbage that the kernel throws away.
+
+use super::answer::{Answer, Clause, Half, Test};
+use crate::model::permission::{Nested, SyscallFeature};
+use crate::model::plan::SyscallPlan;
+
+/// Every flag with which clone(2) makes a namespace. `CLONE_NEWTIME` is not
+/// among them: its bit lies in the byte where clone(2) takes the exit signal.
+const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
+
+/// The namespaces that may be made at a level of nesting.
+fn namespaces(nested: Nested) -> u32 {
+    let mounts = (libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP) as u32;
+    match nested {
+        Nested::None => 0,
+        Nested::Browser => NEW_NAMESPACES & !mounts,
+        Nested::Container => NEW_NAMESPACES,
+    }
+}
+
+/// clone(2): the kernel looks at the lower word of the flags only.
+pub fn clone(policy: &SyscallPlan) -> Answer {
+    let refused = NEW_NAMESPACES & !namespaces(policy.nested);
+    if refused == 0 {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![no_bit(Half::Low, refused)])
+}
+
+/// unshare(2). The flags are a full `unsigned long`, so both halves count, and
+/// they are an allow-list: a bit to which a later kernel gives a meaning is
+/// refused.
+pub fn unshare(policy: &SyscallPlan) -> Answer {
+    if policy.nested == Nested::None {
+        return Answer::Errno(libc::EPERM);
+    }
+    let plain = (libc::CLONE_FS
+        | libc::CLONE_FILES
+        | libc::CLONE_SYSVSEM
+        | libc::CLONE_SIGHAND
+        | libc::CLONE_VM
+        | libc::CLONE_THREAD) as u32;
+    let refused = !(plain | namespaces(policy.nested));
+    Answer::Clauses(vec![no_bit(Half::Low, refused), no_bit(Half::High, u32::MAX)])
+}
+
+/// Refuses flags, in the first argument, that have any of these bits.
+fn no_bit(half: Half, mask: u32) -> Clause {
+    Clause { argument: 0, half, mask, test: Test::NoneOf(vec![0]), errno: libc::EPERM }
+}
+
+/// ioctl(2): the request is an `unsigned int` in the kernel.
+pub fn ioctl(_: &SyscallPlan) -> Answer {
+    let requests = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
+    let requests = requests.map(|request| request as u32).to_vec();
+    Answer::Clauses(vec![Clause::low(1, Test::OneOf(requests), libc::EPERM)])
+}
+
+/// personality(2): the value is an `unsigned int` in the kernel, and
+/// 0xffffffff only asks which one is set.
+pub fn personality(policy: &SyscallPlan) -> Answer {
+    const PER_LINUX: u32 = 0;
+    const PER_LINUX32: u32 = 8;
+    if policy.features.contains(&SyscallFeature::Devel) {
+        return Answer::Allow;
+    }
+    let mut allowed = vec![PER_LINUX, u32::MAX];
+    if policy.features.contains(&SyscallFeature::Multiarch) {
+        allowed.push(PER_LINUX32);
+    }
+    Answer::Clauses(vec![Clause::low(0, Test::NoneOf(allowed), libc::EPERM)])
+}
+
+/// kcmp(2): comparing two descriptors is what Mesa and Chromium's Wayland
+/// backend do with their own; the other kinds compare the insides of processes.
+pub fn kcmp(policy: &SyscallPlan) -> Answer {
+    const KCMP_FILE: u32 = 0;
+    if policy.features.contains(&SyscallFeature::Devel) {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![Clause::low(2, Test::NoneOf(vec![KCMP_FILE]), libc::EPERM)])
+}
+
+/// socket(2): the family and the type are `int`s in the kernel. `SOCK_PACKET`
+/// is refused in every family because with `AF_INET` it yields a packet socket
+/// as `AF_PACKET` does; the type's other bits are flags.
+pub fn socket(policy: &SyscallPlan) -> Answer {
+    const SOCK_TYPE_MASK: u32 = 0xf;
+    const SOCK_PACKET: u32 = 10;
+    let mut families =
+        vec![libc::AF_UNSPEC, libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+    for (feature, family) in
+        [(SyscallFeature::Canbus, libc::AF_CAN), (SyscallFeature::Bluetooth, libc::AF_BLUETOOTH)]
+    {
+        if policy.features.contains(&feature) {
+            families.push(family);
+        }
+    }
+    let families = families.into_iter().map(|family| family as u32).collect();
+    Answer::Clauses(vec![
+        Clause::low(0, Test::NoneOf(families), libc::EAFNOSUPPORT),
+        Clause {
+            mask: SOCK_TYPE_MASK,
+            ..Clause::low(1, Test::OneOf(vec![SOCK_PACKET]), libc::EAFNOSUPPORT)
+        },
+    ])
+}
+
+/// socketpair(2): no other family that is allowed has pairs.
+pub fn socketpair(_: &SyscallPlan) -> Answer {
+    Answer::Clauses(vec![Clause::low(
+        0,
+        Test::NoneOf(vec![libc::AF_UNIX as u32]),
+        libc::EAFNOSUPPORT,
+    )])
+}
+
+/// socketcall(2), of i386: the family lies behind a pointer, which a filter
+/// cannot follow, so sockets are made by the direct calls alone. Everything
+/// that is done with a socket afterwards may come this way.
+pub fn socketcall(_: &SyscallPlan) -> Answer {
+    const SYS_SOCKET: u32 = 1;
+    const SYS_SOCKETPAIR: u32 = 8;
+    Answer::Clauses(vec![Clause::low(
+        0,
+        Test::OneOf(vec![SYS_SOCKET, SYS_SOCKETPAIR]),
+        libc::ENOSYS,
+    )])
+}
