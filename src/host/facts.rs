@@ -9,12 +9,12 @@ use crate::report::{Code, Diagnostic};
 
 use super::account::{account, folder, group, is_name};
 use super::fs::{HostFs, NodeKind};
-use super::session::Session;
+use super::session::{Session, free_display};
 use super::user_dirs::user_dirs;
 
 /// Who asks, and from where: what the kernel and the caller's environment say
 /// without any file being read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// The user id.
     pub uid: u32,
@@ -24,6 +24,9 @@ pub struct Caller {
     pub environment: BTreeMap<String, String>,
     /// The working directory, if it is a clean path.
     pub cwd: Option<AbsPath>,
+    /// A display number from 1 up whose abstract socket nobody has; only
+    /// looked at where `$DISPLAY` is set.
+    pub free_display: u32,
     /// What the kernel can do.
     pub kernel: KernelFacts,
 }
@@ -43,9 +46,10 @@ impl Caller {
         }
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+            .collect::<BTreeMap<_, _>>();
+        let free_display = if environment.contains_key("DISPLAY") { free_display() } else { 1 };
         let cwd = std::env::current_dir().ok().and_then(|cwd| AbsPath::new(cwd.to_str()?).ok());
-        Ok(Caller { uid: uid.as_raw(), gid: gid.as_raw(), environment, cwd, kernel })
+        Ok(Caller { uid: uid.as_raw(), gid: gid.as_raw(), environment, cwd, free_display, kernel })
     }
 }
 
@@ -63,7 +67,7 @@ fn raised_rights() -> Diagnostic {
 /// # Errors
 /// With [`Code::HostEnvironment`] when no home folder can be told.
 pub fn read(fs: &HostFs, caller: Caller) -> Result<HostFacts, Vec<Diagnostic>> {
-    let Caller { uid, gid, environment, cwd, kernel } = caller;
+    let Caller { uid, gid, environment, cwd, free_display, kernel } = caller;
     let variable = |name: &str| environment.get(name).map(String::as_str);
     let account = account(fs, uid);
 
@@ -95,8 +99,13 @@ pub fn read(fs: &HostFs, caller: Caller) -> Result<HostFacts, Vec<Diagnostic>> {
         variable("XDG_RUNTIME_DIR").and_then(folder).filter(|path| is_private(fs, path, uid));
     let user_dirs = user_dirs(fs, &config_home, &home);
 
-    let session =
-        Session { fs, environment: &environment, runtime_dir: runtime_dir.as_ref(), home: &home };
+    let session = Session {
+        fs,
+        environment: &environment,
+        runtime_dir: runtime_dir.as_ref(),
+        home: &home,
+        free_display,
+    };
     let (wayland, x11) = (session.wayland(), session.x11());
     let (pulse, pipewire) = (session.pulse(), session.pipewire());
     let shm = AbsPath::root().child("dev").child("shm");
@@ -243,7 +252,7 @@ mod tests {
     fn caller(variables: &[(&str, &str)]) -> Caller {
         let (uid, gid) = ids();
         let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Caller { uid, gid, environment, ..Caller::default() }
+        Caller { uid, gid, environment, cwd: None, free_display: 1, kernel: KernelFacts::default() }
     }
 
     #[test]

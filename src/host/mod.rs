@@ -4,7 +4,7 @@
 mod account;
 pub mod facts;
 pub mod fs;
-pub mod session;
+mod session;
 mod user_dirs;
 
 pub use facts::Caller;

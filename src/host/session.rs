@@ -7,16 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use rustix::io::Errno;
+
 use crate::model::facts::{WaylandSocket, XDisplay};
 use crate::model::path::AbsPath;
 
 use super::fs::{HostFs, NodeKind};
 
 /// The folder of the X servers' sockets.
-pub const X11_FOLDER: &str = "/tmp/.X11-unix";
-
-/// /proc/net/unix has about a hundred bytes a socket.
-const SOCKET_TABLE_LIMIT: usize = 16 << 20;
+pub(super) const X11_FOLDER: &str = "/tmp/.X11-unix";
 
 /// A session's environment and the folder in which it keeps its sockets.
 pub(super) struct Session<'a> {
@@ -24,6 +23,8 @@ pub(super) struct Session<'a> {
     pub environment: &'a BTreeMap<String, String>,
     pub runtime_dir: Option<&'a AbsPath>,
     pub home: &'a AbsPath,
+    /// What [`free_display`] says.
+    pub free_display: u32,
 }
 
 impl Session<'_> {
@@ -68,12 +69,12 @@ impl Session<'_> {
     pub fn x11(&self) -> Option<XDisplay> {
         let text = self.variable("DISPLAY")?;
         let DisplayName { local, number, screen } = DisplayName::parse(text)?;
-        let (socket, free_number) = match local {
+        let socket = match local {
             true => {
                 let folder = AbsPath::new(X11_FOLDER).ok()?;
-                (Some(self.socket(folder.child(&format!("X{number}")))?), free_display(self.fs))
+                Some(self.socket(folder.child(&format!("X{number}")))?)
             }
-            false => (None, 1),
+            false => None,
         };
         let authority = match self.variable("XAUTHORITY") {
             Some(path) => AbsPath::new(path).ok(),
@@ -82,7 +83,7 @@ impl Session<'_> {
         let authority = authority.filter(|path| {
             self.fs.look_following(path).is_ok_and(|node| node.kind == NodeKind::File)
         });
-        Some(XDisplay { text: text.to_owned(), socket, number, screen, authority, free_number })
+        Some(XDisplay { text: text.to_owned(), socket, number, screen, authority, free_number: self.free_display })
     }
 
     /// Where the PulseAudio server listens.
@@ -155,42 +156,23 @@ fn decimal(text: &str) -> Option<u32> {
 
 /// The smallest display number from 1 up whose abstract socket nobody has.
 ///
-/// Where the kernel's table of sockets cannot be read, the numbers that have a
-/// socket file count as taken: an X server makes both.
-pub fn free_display(fs: &HostFs) -> u32 {
-    let table = AbsPath::new("/proc/net/unix")
-        .ok()
-        .and_then(|table| fs.read_bytes_following(&table, SOCKET_TABLE_LIMIT).ok());
-    let taken = match table {
-        Some(table) => abstract_displays(&table),
-        None => displays_with_files(fs),
-    };
-    (1..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX)
+/// Told by taking the name for a moment, which takes a microsecond or two:
+/// the kernel's table of sockets costs several hundred on a busy desktop, and
+/// a connection could make a compositor start its X server.
+pub(super) fn free_display() -> u32 {
+    (1..1000).find(|&number| !is_taken(number)).unwrap_or(1000)
 }
 
-fn abstract_displays(table: &[u8]) -> Vec<u32> {
-    // In the table an abstract name has `@` in place of its first NUL.
-    const MARK: &[u8] = b" @/tmp/.X11-unix/X";
-    table
-        .split(|&b| b == b'\n')
-        .filter_map(|line| {
-            // The seven columns before the name take over 50 bytes: most lines
-            // are told apart by what is behind the first slash.
-            let at = line.iter().position(|&b| b == b'/')?;
-            let name = line.get(at.checked_sub(2)?..)?.strip_prefix(MARK)?;
-            decimal(std::str::from_utf8(name).ok()?)
-        })
-        .collect()
-}
-
-fn displays_with_files(fs: &HostFs) -> Vec<u32> {
-    AbsPath::new(X11_FOLDER)
-        .ok()
-        .and_then(|folder| fs.list(&folder).ok())
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, _)| decimal(name.strip_prefix('X')?))
-        .collect()
+/// Whether the abstract socket of a display exists. What cannot be told counts
+/// as free: a wrong guess costs an X connection, which the library reports.
+fn is_taken(number: u32) -> bool {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
+    let name = format!("{X11_FOLDER}/X{number}");
+    let bound = SocketAddrUnix::new_abstract_name(name.as_bytes()).and_then(|address| {
+        let flags = SocketFlags::CLOEXEC;
+        bind(socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?, &address)
+    });
+    bound == Err(Errno::ADDRINUSE)
 }
 
 #[cfg(test)]
@@ -234,6 +216,7 @@ mod tests {
                 environment: &environment,
                 runtime_dir: AbsPath::new("/run/me").ok().as_ref(),
                 home: &AbsPath::new("/home/ada").unwrap(),
+                free_display: 4,
             })
         }
     }
@@ -315,7 +298,7 @@ mod tests {
         let five = ask(&[("DISPLAY", ":5.1")]).unwrap();
         assert_eq!(five.socket, AbsPath::new("/tmp/.X11-unix/X5").ok());
         assert_eq!((five.text.as_str(), five.number, five.screen), (":5.1", 5, Some(1)));
-        assert_eq!(five.authority, None);
+        assert_eq!((five.authority, five.free_number), (None, 4));
         assert_eq!(ask(&[("DISPLAY", ":6")]), None);
         assert_eq!(ask(&[]), None);
         let distant = ask(&[("DISPLAY", "localhost:10.0")]).unwrap();
@@ -341,37 +324,15 @@ mod tests {
 
     #[test]
     fn a_free_display_is_one_that_no_abstract_socket_has() {
-        let desk = Desk::new(&[]);
-        assert_eq!(free_display(&desk.fs), 1);
-        let table = "Num       RefCount Protocol Flags    Type St Inode Path\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 11 @/tmp/.X11-unix/X0\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 12 @/tmp/.X11-unix/X1\n\
-            0000000000000000: 00000003 00000000 00000000 0001 03 13 @/tmp/.X11-unix/X1\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 14 /tmp/.X11-unix/X2\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 15 @/tmp/.X11-unix/X2@\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 16\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 17 /a @/tmp/.X11-unix/X2\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 18 @/tmp/.X11-unix/X3\n";
-        std::fs::write(desk.place("/proc/net/unix"), table).unwrap();
-        assert_eq!(free_display(&desk.fs), 2);
-    }
-
-    #[test]
-    fn without_the_table_the_socket_files_tell() {
-        let desk = Desk::new(&["/tmp/.X11-unix/X1", "/tmp/.X11-unix/X2"]);
-        assert_eq!(free_display(&desk.fs), 3);
-    }
-
-    #[test]
-    fn the_kernels_own_table_is_understood() {
         use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, socket};
-        let fs = HostFs::real().unwrap();
-        let before = free_display(&fs);
+        let before = free_display();
         let holder = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
         let name = format!("{X11_FOLDER}/X{before}");
         bind(&holder, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
-        let during = free_display(&fs);
+        let during = free_display();
         assert!(during > before, "{during} after {before} was taken");
+        drop(holder);
+        assert_eq!(free_display(), before);
     }
 
     #[test]
