@@ -17,6 +17,9 @@ use crate::model::path::AbsPath;
 /// How often a walk is begun anew when a rename elsewhere disturbs it.
 const ATTEMPTS: usize = 16;
 
+/// How statfs names the file system in memory (`TMPFS_MAGIC`).
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeKind {
@@ -241,6 +244,18 @@ impl HostFs {
         self.read(path, limit, Links::Follow)
     }
 
+    /// The size in bytes of the file system in memory that a path lies on,
+    /// links followed; none when it lies on a file system of another kind.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn memory_size(&self, path: &AbsPath) -> io::Result<Option<u64>> {
+        let node = self.open(path, OFlags::PATH, Links::Follow)?;
+        let system = rustix::fs::fstatfs(node)?;
+        let block = u64::try_from(system.f_frsize).unwrap_or(0);
+        Ok((system.f_type == TMPFS).then(|| system.f_blocks.saturating_mul(block)))
+    }
+
     fn read(&self, path: &AbsPath, limit: usize, links: Links) -> io::Result<Vec<u8>> {
         // A pipe that nobody writes to must not hold us up, and a terminal
         // must not become ours, before the kind is known.
@@ -400,6 +415,16 @@ mod tests {
         // Would wait forever if it were opened in the plain way.
         rustix::fs::mkfifoat(CWD, dir.path().join("pipe"), Mode::RUSR).unwrap();
         assert_eq!(host.read_text(&path("/pipe"), 10).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn only_a_file_system_in_memory_has_a_memory_size() {
+        let host = HostFs::real().unwrap();
+        assert_eq!(host.memory_size(&path("/proc")).unwrap(), None);
+        let shm = host.memory_size(&path("/dev/shm")).unwrap().unwrap();
+        let blocks = rustix::fs::statvfs("/dev/shm").unwrap();
+        assert_eq!(shm, blocks.f_blocks * blocks.f_frsize);
+        assert_eq!(errno(host.memory_size(&path("/nothing/here"))), Some(Errno::NOENT));
     }
 
     #[test]

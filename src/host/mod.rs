@@ -1,6 +1,11 @@
 //! The host: a read-only view of its files through one descriptor, and the
 //! facts about it that a plan depends on. Floor 3.
 
+mod account;
+pub mod facts;
 pub mod fs;
+mod session;
+mod user_dirs;
 
+pub use facts::Caller;
 pub use fs::{HostFs, Listing, Node, NodeKind};
