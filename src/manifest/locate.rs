@@ -1,0 +1,3 @@
+//! stub
+use std::path::PathBuf;
+pub struct Places{pub user:PathBuf}

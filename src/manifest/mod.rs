@@ -1,0 +1,32 @@
+//! Text to Policy. Floor 3; imports the model and the reports.
+//!
+//! A manifest is a TOML file with a closed grammar. [`parse()`] turns one file
+//! into a [`Manifest`](crate::model::Manifest) or into everything that is
+//! wrong with it at once, each finding with its place: people mend a file in
+//! one go, not by running the program ten times. [`keys`] is the grammar, one
+//! row per key; [`values`] says what the texts inside may look like;
+//! [`reader`] checks types and keeps origins; [`syntax`] puts what the TOML
+//! parser found into our words; [`source`] knows lines and columns.
+//!
+//! [`locate`] finds and opens the files of an application, lowest layer
+//! first, and refuses those that somebody else could have written. [`stack`]
+//! lays them over each other, presets beneath the file that names them, and
+//! folds the pile into one [`Policy`](crate::model::Policy).
+//!
+//! Reading a manifest touches nothing: no path that one names is looked at
+//! here. Whether a path exists, and what it leads to, is the host's business
+//! and is asked further up.
+
+pub mod closest;
+mod keys;
+pub mod locate;
+mod parse;
+mod reader;
+mod source;
+pub mod stack;
+mod syntax;
+mod values;
+
+pub use locate::Places;
+pub use parse::{LARGEST, parse};
+pub use stack::{Target, policy};

@@ -1,0 +1,526 @@
+//! Typed reading of the values of a parsed file. Each function takes a value
+//! that is what it should be together with its origin, or files a report and
+//! returns nothing; the reading always goes on.
+
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
+
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::model::manifest::{PathGrant, SshAgent};
+use crate::model::origin::{List, Origin, Sourced};
+use crate::model::permission::Word;
+use crate::report::{Code, Diagnostic};
+
+use super::closest::closest;
+use super::keys::Key;
+use super::source::Source;
+use super::values::{self, Access, Fault};
+
+/// The most reports that one file is worth.
+const MOST_REPORTS: usize = 100;
+
+/// The most entries that one list may have. Each is compared with those before
+/// it.
+const MOST_ENTRIES: usize = 1024;
+
+/// What has been found wrong with one file so far.
+pub(super) struct Reader<'s> {
+    pub source: &'s Source,
+    /// Lines, from 0, that the TOML parser could not make out. What it guessed
+    /// there is not held against anybody.
+    broken: Vec<usize>,
+    reports: Vec<Diagnostic>,
+    /// How many more there were.
+    unlisted: usize,
+}
+
+/// One value and what it is called.
+pub(super) struct Item<'v> {
+    /// The row of the grammar that it belongs to.
+    pub key: &'static Key,
+    /// The name of a part of it, where it is one.
+    part: Option<&'v str>,
+    /// The value itself.
+    pub value: &'v DeValue<'v>,
+    /// Where it stands.
+    pub span: Range<usize>,
+}
+
+impl<'v> Item<'v> {
+    pub fn new(key: &'static Key, value: &'v Spanned<DeValue<'v>>) -> Item<'v> {
+        Item { key, part: None, value: value.get_ref(), span: value.span() }
+    }
+
+    /// A named part of this value.
+    fn part<'a>(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
+        Item { part: Some(name), ..Item::new(self.key, value) }
+    }
+
+    /// An entry of this list.
+    fn entry<'a>(&self, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
+        Item::new(self.key, value)
+    }
+
+    /// The dotted name of the key.
+    fn name(&self) -> String {
+        match self.part {
+            Some(part) => format!("{}.{part}", self.key.full()),
+            None => self.key.full(),
+        }
+    }
+}
+
+/// What kind of value this is, with its article.
+pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// `a, b or c`.
+fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.collect();
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// "did you mean `x`?", or nothing.
+pub(super) fn did_you_mean(guess: Option<&str>) -> String {
+    guess.map_or_else(String::new, |guess| format!("did you mean `{guess}`?"))
+}
+
+impl<'s> Reader<'s> {
+    pub fn new(source: &'s Source) -> Reader<'s> {
+        Reader { source, broken: Vec::new(), reports: Vec::new(), unlisted: 0 }
+    }
+
+    /// Files a report that is only worded when it will be shown.
+    pub fn report(&mut self, word: impl FnOnce(&Source) -> Diagnostic) {
+        if self.reports.len() < MOST_REPORTS {
+            self.reports.push(word(self.source));
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Files a report about broken TOML. One for a line: what follows on the
+    /// same line mostly follows from it.
+    pub fn report_broken(&mut self, at: usize, word: impl FnOnce(&Source) -> Diagnostic) {
+        if self.mark_broken(self.source.line(at)) {
+            self.report(word);
+        }
+    }
+
+    /// Marks a line as one that the TOML parser could not make out; whether
+    /// that is new.
+    pub fn mark_broken(&mut self, line: usize) -> bool {
+        match self.broken.binary_search(&line) {
+            Ok(_) => false,
+            Err(place) => {
+                self.broken.insert(place, line);
+                true
+            }
+        }
+    }
+
+    /// Whether the TOML parser gave up somewhere on the line of a byte.
+    pub fn is_broken(&self, at: usize) -> bool {
+        !self.broken.is_empty() && self.broken.binary_search(&self.source.line(at)).is_ok()
+    }
+
+    /// The lines that the TOML parser gave up on.
+    pub fn broken_lines(&self) -> impl Iterator<Item = &str> {
+        self.broken.iter().map(|line| self.source.line_text(*line))
+    }
+
+    /// Everything that was filed, in the order of the file.
+    pub fn into_reports(self) -> Vec<Diagnostic> {
+        let mut reports = self.reports;
+        reports.sort_by_key(|report| {
+            report.labels.first().map(|label| (label.origin.line, label.origin.column))
+        });
+        if self.unlisted > 0 {
+            let end = self.source.origin(self.source.text.len());
+            reports.push(
+                Diagnostic::note(format!("{} more errors are not listed", self.unlisted)).at(&end),
+            );
+        }
+        reports
+    }
+
+    fn origin(&self, item: &Item<'_>) -> Origin {
+        self.source.origin(item.span.start)
+    }
+
+    fn sourced<T>(&self, item: &Item<'_>, value: T) -> Sourced<T> {
+        Sourced::new(value, self.origin(item))
+    }
+
+    /// Reports a value of the wrong type.
+    pub fn wrong_type(&mut self, item: &Item<'_>, wanted: &str) {
+        let (name, found) = (item.name(), kind_of(item.value));
+        let hint = match item.value {
+            DeValue::String(text) if wanted == FLAG && matches!(&**text, "true" | "false") => {
+                Some(format!("write {text} without quotes"))
+            }
+            DeValue::String(_) if wanted.starts_with("a list") => {
+                Some("put the string into brackets, as in [\"...\"]".to_owned())
+            }
+            _ => None,
+        };
+        self.report(|source| {
+            let message = format!("`{name}` must be {wanted}, not {found}");
+            let error =
+                source.error(Code::WrongType, item.span.clone(), message, format!("this is {found}"));
+            hint.into_iter().fold(error, Diagnostic::hint)
+        });
+    }
+
+    /// Reports a value of the right type that means nothing.
+    pub fn bad_value(&mut self, item: &Item<'_>, fault: Fault) {
+        let name = item.name();
+        self.report(|source| {
+            let message = match fault.code {
+                Code::PathRefused => format!("a path in `{name}` is refused"),
+                _ => format!("bad value for `{name}`"),
+            };
+            let error = source.error(fault.code, item.span.clone(), message, fault.why);
+            fault.hint.into_iter().fold(error, Diagnostic::hint)
+        });
+    }
+
+    /// A string without control characters.
+    fn string<'v>(&mut self, item: &Item<'v>, wanted: &str) -> Option<&'v str> {
+        let DeValue::String(text) = item.value else {
+            self.wrong_type(item, wanted);
+            return None;
+        };
+        if let Some(bad) = text.chars().find(|c| c.is_control()) {
+            let why = format!("it has a control character (U+{:04X})", u32::from(bad));
+            self.bad_value(item, Fault::new(why));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A string that a function makes something of.
+    pub fn text<T>(
+        &mut self,
+        item: &Item<'_>,
+        read: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<Sourced<T>> {
+        let text = self.string(item, "a string")?;
+        match read(text) {
+            Ok(value) => Some(self.sourced(item, value)),
+            Err(fault) => {
+                self.bad_value(item, fault);
+                None
+            }
+        }
+    }
+
+    /// One of the words of a closed set.
+    pub fn word<W: Word>(&mut self, item: &Item<'_>) -> Option<Sourced<W>> {
+        let words = || W::WORDS.iter().map(|(word, _)| *word);
+        let text = self.string(item, "a string")?;
+        if let Some(value) = W::from_word(text) {
+            return Some(self.sourced(item, value));
+        }
+        let name = item.name();
+        self.report(|source| {
+            let guess = did_you_mean(closest(text, words()));
+            source
+                .error(
+                    Code::BadValue,
+                    item.span.clone(),
+                    format!("`{name}` has no word `{}`", shortened(text)),
+                    guess,
+                )
+                .hint(format!("write {}", alternatives(words())))
+        });
+        None
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, item: &Item<'_>) -> Option<Sourced<bool>> {
+        let DeValue::Boolean(value) = item.value else {
+            self.wrong_type(item, FLAG);
+            return None;
+        };
+        Some(self.sourced(item, *value))
+    }
+
+    /// A whole number within bounds.
+    pub fn integer<T>(
+        &mut self,
+        item: &Item<'_>,
+        bounds: RangeInclusive<i64>,
+    ) -> Option<Sourced<T>>
+    where
+        T: TryFrom<i64>,
+    {
+        let DeValue::Integer(number) = item.value else {
+            self.wrong_type(item, "a whole number");
+            return None;
+        };
+        let value = i64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|value| bounds.contains(value))
+            .and_then(|value| T::try_from(value).ok());
+        if value.is_none() {
+            let (least, most) = (bounds.start(), bounds.end());
+            let why = format!("it is a whole number from {least} to {most}");
+            self.bad_value(item, Fault::new(why));
+        }
+        value.map(|value| self.sourced(item, value))
+    }
+
+    /// A list whose entries a function reads. An empty one takes back what
+    /// lower layers stated.
+    pub fn list<T: PartialEq>(
+        &mut self,
+        item: &Item<'_>,
+        mut read: impl FnMut(&mut Reader<'s>, &Item<'_>) -> Option<Sourced<T>>,
+    ) -> List<T> {
+        let mut list = List::default();
+        let DeValue::Array(array) = item.value else {
+            self.wrong_type(item, item.key.wants);
+            return list;
+        };
+        if array.is_empty() {
+            list.emptied = Some(self.origin(item));
+        }
+        if array.len() > MOST_ENTRIES {
+            let why = format!("a list has at most {MOST_ENTRIES} entries");
+            self.bad_value(item, Fault::new(why));
+            return list;
+        }
+        for entry in array.iter() {
+            if !self.is_broken(entry.span().start)
+                && let Some(value) = read(self, &item.entry(entry))
+            {
+                list.push(value);
+            }
+        }
+        list
+    }
+
+    /// A list of strings that a function makes something of.
+    pub fn texts<T: PartialEq>(
+        &mut self,
+        item: &Item<'_>,
+        read: impl Fn(&str) -> Result<T, Fault>,
+    ) -> List<T> {
+        self.list(item, |reader, entry| reader.text(entry, &read))
+    }
+
+    /// A table of strings with names of its own.
+    pub fn named_texts(
+        &mut self,
+        item: &Item<'_>,
+        read_name: impl Fn(&str) -> Result<String, Fault>,
+    ) -> BTreeMap<String, Sourced<String>> {
+        let mut all = BTreeMap::new();
+        let DeValue::Table(table) = item.value else {
+            self.wrong_type(item, item.key.wants);
+            return all;
+        };
+        for (name, value) in table.iter() {
+            if self.is_broken(name.span().start) {
+                continue;
+            }
+            let part = item.part(name.get_ref(), value);
+            let checked = match read_name(name.get_ref()) {
+                Ok(name) => Some(name),
+                Err(fault) => {
+                    let at = Item { span: name.span(), ..item.part(name.get_ref(), value) };
+                    self.bad_value(&at, fault);
+                    None
+                }
+            };
+            let text = self.text(&part, |text| Ok(text.to_owned()));
+            if let (Some(name), Some(text)) = (checked, text) {
+                all.insert(name, text);
+            }
+        }
+        all
+    }
+
+    /// The program and its arguments.
+    pub fn command(&mut self, item: &Item<'_>) -> Option<Sourced<Vec<String>>> {
+        let DeValue::Array(array) = item.value else {
+            self.wrong_type(item, item.key.wants);
+            return None;
+        };
+        let Some(program) = array.get(0) else {
+            self.bad_value(item, Fault::new("it names no program"));
+            return None;
+        };
+        if array.len() > MOST_ENTRIES {
+            let why = format!("a command has at most {MOST_ENTRIES} words");
+            self.bad_value(item, Fault::new(why));
+            return None;
+        }
+        if program.get_ref().as_str() == Some("") {
+            self.bad_value(&item.entry(program), Fault::new("the program's name is empty"));
+            return None;
+        }
+        let mut words = Vec::with_capacity(array.len());
+        for entry in array.iter() {
+            // One that is bad is reported; so is each behind it.
+            if let Some(word) = self.text(&item.entry(entry), |text| Ok(text.to_owned())) {
+                words.push(word.value);
+            }
+        }
+        (words.len() == array.len()).then(|| self.sourced(item, words))
+    }
+
+    /// Seconds, plain or as a duration.
+    pub fn seconds(&mut self, item: &Item<'_>) -> Option<Sourced<u64>> {
+        match item.value {
+            DeValue::Integer(_) => self.integer(item, 1..=i64::MAX),
+            DeValue::String(_) => self.text(item, values::duration),
+            _ => {
+                self.wrong_type(item, item.key.wants);
+                None
+            }
+        }
+    }
+
+    /// A limit, kept as it was written.
+    pub fn limit(
+        &mut self,
+        item: &Item<'_>,
+        read: impl FnOnce(&str) -> Result<String, Fault>,
+    ) -> Option<Sourced<String>> {
+        let read = match item.value {
+            DeValue::String(_) => return self.text(item, read),
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix())
+                    .map_err(|_| Fault::new("the number is too large"))
+                    .and_then(|number| read(&number.to_string()))
+            }
+            _ => {
+                self.wrong_type(item, item.key.wants);
+                return None;
+            }
+        };
+        match read {
+            Ok(text) => Some(self.sourced(item, text)),
+            Err(fault) => {
+                self.bad_value(item, fault);
+                None
+            }
+        }
+    }
+
+    /// Reports keys of an inline table that it does not have.
+    fn only(&mut self, item: &Item<'_>, table: &DeTable<'_>, known: &'static [&'static str]) {
+        for name in table.keys() {
+            if known.contains(&&**name.get_ref()) {
+                continue;
+            }
+            let (span, text) = (name.span(), name.get_ref());
+            self.report(|source| {
+                let message = format!("unknown key `{}` in `{}`", shortened(text), item.name());
+                let guess = did_you_mean(closest(text, known.iter().copied()));
+                source
+                    .error(Code::UnknownKey, span, message, guess)
+                    .hint(format!("it may have {}", alternatives(known.iter().copied())))
+            });
+        }
+    }
+
+    /// An entry of a list of paths.
+    pub fn grant(&mut self, item: &Item<'_>, access: Access) -> Option<Sourced<PathGrant>> {
+        let path = |text: &str| values::path(text, access);
+        let DeValue::Table(table) = item.value else {
+            let DeValue::String(_) = item.value else {
+                self.wrong_type(item, "a path or { path, required, exec }");
+                return None;
+            };
+            let path = self.text(item, path)?;
+            let grant = PathGrant { path: path.value, required: false, exec: None };
+            return Some(Sourced::new(grant, path.origin));
+        };
+        self.only(item, table, &["path", "required", "exec"]);
+        let required = match table.get("required") {
+            Some(value) => self.flag(&item.part("required", value))?.value,
+            None => false,
+        };
+        let exec = match table.get("exec") {
+            Some(value) => Some(self.flag(&item.part("exec", value))?.value),
+            None => None,
+        };
+        let Some(value) = table.get("path") else {
+            let message = format!("an entry of `{}` has no `path`", item.name());
+            let span = item.span.clone();
+            self.report(|source| {
+                source
+                    .error(Code::MissingKey, span, message, "this entry")
+                    .hint("write it as in { path = \"~/Papers\", required = true }")
+            });
+            return None;
+        };
+        let path = self.text(&item.part("path", value), path)?.value;
+        Some(self.sourced(item, PathGrant { path, required, exec }))
+    }
+
+    /// `agents.ssh`: true, false or a table.
+    pub fn ssh_agent(&mut self, item: &Item<'_>) -> Option<Sourced<SshAgent>> {
+        let table = match item.value {
+            DeValue::Boolean(enabled) => {
+                let agent = SshAgent { enabled: *enabled, keys: Vec::new(), confirm: false };
+                return Some(self.sourced(item, agent));
+            }
+            DeValue::Table(table) => table,
+            _ => {
+                self.wrong_type(item, item.key.wants);
+                return None;
+            }
+        };
+        self.only(item, table, &["keys", "confirm"]);
+        let keys = match table.get("keys") {
+            Some(value) => {
+                let part = item.part("keys", value);
+                let list = self.texts(&part, values::fingerprint);
+                // In SshAgent no keys mean all of them, which is not what a
+                // person means who writes an empty list.
+                if list.emptied.is_some() {
+                    self.bad_value(&part, Fault::new("no key is named; false refuses them all"));
+                    return None;
+                }
+                list.items.into_iter().map(|key| key.value).collect()
+            }
+            None => Vec::new(),
+        };
+        let confirm = match table.get("confirm") {
+            Some(value) => self.flag(&item.part("confirm", value))?.value,
+            None => false,
+        };
+        Some(self.sourced(item, SshAgent { enabled: true, keys, confirm }))
+    }
+}
+
+/// What a flag must be, in words.
+pub(super) const FLAG: &str = "true or false";
+
+/// A text that is quoted in a message, cut where it would bury the message.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((cut, _)) => format!("{}...", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
