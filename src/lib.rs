@@ -1,4 +1,5 @@
 #![deny(unsafe_op_in_unsafe_fn)]
+pub mod exec;
 pub mod freeze;
 pub mod host;
 pub mod manifest;

@@ -198,11 +198,6 @@ pub enum Action {
         /// Where.
         dest: AbsPath,
     },
-    /// Mounts the POSIX message queues of the sandbox's own ipc namespace.
-    Mqueue {
-        /// Where.
-        dest: AbsPath,
-    },
 }
 
 impl Action {
@@ -218,8 +213,7 @@ impl Action {
             | Action::Close { dest, .. }
             | Action::Proc { dest }
             | Action::ReadOnly { dest }
-            | Action::DevPts { dest }
-            | Action::Mqueue { dest } => dest,
+            | Action::DevPts { dest } => dest,
         }
     }
 }

@@ -135,7 +135,6 @@ fn devices(r: &mut Resolution<'_>) {
         r.tree.put(Action::Link { dest: fixed(dest), target: target.to_owned() }, &origin);
     }
     r.tree.put(Action::DevPts { dest: fixed("/dev/pts") }, &origin);
-    r.tree.put(Action::Mqueue { dest: fixed("/dev/mqueue") }, &origin);
     let size = r.facts.shm_bytes;
     r.tree.put(Action::Tmpfs { dest: fixed("/dev/shm"), mode: 0o1777, size }, &origin);
 }

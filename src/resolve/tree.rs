@@ -57,11 +57,6 @@ impl Tree {
         self.home = Some(home);
     }
 
-    /// Whether anything is stated at this very place.
-    pub fn has(&self, dest: &AbsPath) -> bool {
-        self.steps.contains_key(dest)
-    }
-
     /// The nearest statement at or above a place.
     pub fn above(&self, dest: &AbsPath) -> Option<&Step> {
         let mut at = Some(dest.clone());
@@ -109,11 +104,6 @@ impl Tree {
         }
     }
 
-    /// Every statement so far.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.values()
-    }
-
     /// The place in the tree where a missing folder would be made: in memory
     /// or in the application's home, but never in a folder of the host.
     fn can_make(&self, dest: &AbsPath) -> bool {
@@ -124,7 +114,6 @@ impl Tree {
                 Action::Close { .. }
                 | Action::Proc { .. }
                 | Action::DevPts { .. }
-                | Action::Mqueue { .. }
                 | Action::Text { .. }
                 | Action::Fill { .. }
                 | Action::Link { .. }
@@ -202,7 +191,7 @@ pub fn landlock_rules(steps: &[Step]) -> Vec<LandlockRule> {
                 };
                 (LandlockObject::Host(source.clone()), *kind, access)
             }
-            Action::Proc { dest } | Action::DevPts { dest } | Action::Mqueue { dest } => {
+            Action::Proc { dest } | Action::DevPts { dest } => {
                 (LandlockObject::Inside(dest.clone()), Kind::Folder, Access::Use)
             }
             Action::Link { .. } | Action::Close { .. } | Action::ReadOnly { .. } => continue,

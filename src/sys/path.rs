@@ -18,6 +18,13 @@ pub struct Identity {
     pub kind: u32,
 }
 
+impl Identity {
+    /// Whether it is a folder.
+    pub fn is_folder(self) -> bool {
+        self.kind == libc::S_IFDIR
+    }
+}
+
 /// Opens the object at `path` beneath `root` as a handle (`O_PATH`), with no
 /// link anywhere in the path and none of /proc's magic ones.
 ///

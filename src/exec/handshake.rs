@@ -1,0 +1,242 @@
+//! The messages between the monitor and init: 16 bytes each, in one packet,
+//! so that none is ever seen in part.
+
+use std::os::fd::BorrowedFd;
+
+use crate::sys::Errno;
+
+/// A part of building the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Phase {
+    IdMaps = 1,
+    Loopback,
+    Root,
+    /// A step of the tree; the message carries its index.
+    Step,
+    ReadOnlyRoot,
+    Pivot,
+    HostName,
+    InnerUser,
+    InnerIdMaps,
+    Keyring,
+    Capabilities,
+    WorkingFolder,
+    Lifeline,
+    NoNewPrivileges,
+    Landlock,
+    Filter,
+    Signals,
+    Start,
+}
+
+impl Phase {
+    /// Every phase, in the order in which they happen.
+    pub const ALL: [Phase; 18] = [
+        Phase::IdMaps,
+        Phase::Loopback,
+        Phase::Root,
+        Phase::Step,
+        Phase::ReadOnlyRoot,
+        Phase::Pivot,
+        Phase::HostName,
+        Phase::InnerUser,
+        Phase::InnerIdMaps,
+        Phase::Keyring,
+        Phase::Capabilities,
+        Phase::WorkingFolder,
+        Phase::Lifeline,
+        Phase::NoNewPrivileges,
+        Phase::Landlock,
+        Phase::Filter,
+        Phase::Signals,
+        Phase::Start,
+    ];
+
+    /// What is being done, to be read after "cannot".
+    pub fn text(self) -> &'static str {
+        match self {
+            Phase::IdMaps => "map the user and group id",
+            Phase::Loopback => "bring the loopback interface up",
+            Phase::Root => "mount the new root",
+            Phase::Step => "carry out a step of the file tree",
+            Phase::ReadOnlyRoot => "make the new root read-only",
+            Phase::Pivot => "enter the new root",
+            Phase::HostName => "set the host name",
+            Phase::InnerUser => "enter the inner user namespace",
+            Phase::InnerIdMaps => "map the ids of the inner user namespace",
+            Phase::Keyring => "leave the caller's keyring",
+            Phase::Capabilities => "drop all capabilities",
+            Phase::WorkingFolder => "enter the working folder",
+            Phase::Lifeline => "tie the sandbox to its monitor",
+            Phase::NoNewPrivileges => "set no_new_privs",
+            Phase::Landlock => "apply the landlock ruleset",
+            Phase::Filter => "load the system call filter",
+            Phase::Signals => "set up signals",
+            Phase::Start => "start the program",
+        }
+    }
+}
+
+/// What went wrong in the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// In which part.
+    pub phase: Phase,
+    /// In which step of the tree, for [`Phase::Step`].
+    pub step: u32,
+    /// The kernel's answer.
+    pub errno: Errno,
+}
+
+/// What the child says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// The sandbox could not be built, and nothing was run.
+    Failed(Failure),
+    /// The program could not be executed.
+    NotExecuted(Errno),
+    /// The application runs.
+    Running,
+    /// The application was stopped by this signal.
+    Stopped(i32),
+    /// The application goes on.
+    Continued,
+    /// The application exited with this status.
+    Exited(i32),
+    /// A signal ended the application.
+    Killed(i32),
+    /// A step of the tree is done (only when timings are asked for).
+    Mark(u32),
+}
+
+/// Length of a message.
+const LENGTH: usize = 16;
+
+fn encode(words: [u32; 4]) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    for (to, from) in bytes.chunks_exact_mut(4).zip(words) {
+        to.copy_from_slice(&from.to_ne_bytes());
+    }
+    bytes
+}
+
+fn decode(bytes: &[u8; LENGTH]) -> [u32; 4] {
+    let mut words = [0; 4];
+    for (to, from) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+        *to = u32::from_ne_bytes([from[0], from[1], from[2], from[3]]);
+    }
+    words
+}
+
+/// Sends a message. An answer that cannot be sent means that the other side
+/// is gone, which its end of the socket tells anyway.
+pub fn send(socket: BorrowedFd<'_>, message: Message) {
+    let words = match message {
+        Message::Failed(failure) => {
+            [1, failure.phase as u32, failure.step, failure.errno.raw_os_error() as u32]
+        }
+        Message::NotExecuted(errno) => [2, errno.raw_os_error() as u32, 0, 0],
+        Message::Running => [3, 0, 0, 0],
+        Message::Stopped(signal) => [4, signal as u32, 0, 0],
+        Message::Continued => [5, 0, 0, 0],
+        Message::Exited(status) => [6, status as u32, 0, 0],
+        Message::Killed(signal) => [7, signal as u32, 0, 0],
+        Message::Mark(step) => [8, step, 0, 0],
+    };
+    let _ = rustix::net::send(socket, &encode(words), rustix::net::SendFlags::NOSIGNAL);
+}
+
+/// Takes the next message; none at the end, and none for what is no message.
+///
+/// # Errors
+/// Those of `recv(2)`.
+pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, Errno> {
+    let mut bytes = [0; LENGTH];
+    let length = loop {
+        match rustix::net::recv(socket, &mut bytes[..], rustix::net::RecvFlags::empty()) {
+            Ok((length, _)) => break length,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    };
+    if length != LENGTH {
+        return Ok(None);
+    }
+    let [kind, a, b, c] = decode(&bytes);
+    let errno = |word: u32| Errno::from_raw_os_error(word as i32);
+    Ok(match kind {
+        1 => Phase::ALL
+            .into_iter()
+            .find(|phase| *phase as u32 == a)
+            .map(|phase| Message::Failed(Failure { phase, step: b, errno: errno(c) })),
+        2 => Some(Message::NotExecuted(errno(a))),
+        3 => Some(Message::Running),
+        4 => Some(Message::Stopped(a as i32)),
+        5 => Some(Message::Continued),
+        6 => Some(Message::Exited(a as i32)),
+        7 => Some(Message::Killed(a as i32)),
+        8 => Some(Message::Mark(a)),
+        _ => None,
+    })
+}
+
+/// Asks init to send the application a signal.
+pub fn send_signal(socket: BorrowedFd<'_>, signal: i32) {
+    let _ = rustix::net::send(
+        socket,
+        &encode([0x100, signal as u32, 0, 0]),
+        rustix::net::SendFlags::NOSIGNAL,
+    );
+}
+
+/// The signal that the monitor asks for; `Ok(None)` for anything else,
+/// [`Errno::PIPE`] when the monitor is gone.
+///
+/// # Errors
+/// Those of `recv(2)`.
+pub fn receive_signal(socket: BorrowedFd<'_>) -> Result<Option<i32>, Errno> {
+    let mut bytes = [0; LENGTH];
+    let (length, _) = rustix::net::recv(socket, &mut bytes[..], rustix::net::RecvFlags::DONTWAIT)?;
+    match (length, decode(&bytes)) {
+        (0, _) => Err(Errno::PIPE),
+        (LENGTH, [0x100, signal, 0, 0]) if (1..=64).contains(&signal) => Ok(Some(signal as i32)),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn messages_arrive_as_sent() {
+        let (a, b) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let mut all = vec![
+            Message::NotExecuted(Errno::NOENT),
+            Message::Running,
+            Message::Stopped(20),
+            Message::Continued,
+            Message::Exited(255),
+            Message::Killed(9),
+            Message::Mark(7),
+        ];
+        for phase in Phase::ALL {
+            all.push(Message::Failed(Failure { phase, step: 300, errno: Errno::PERM }));
+        }
+        for message in all {
+            send(a.as_fd(), message);
+            assert_eq!(receive(b.as_fd()), Ok(Some(message)));
+        }
+        send_signal(b.as_fd(), 15);
+        assert_eq!(receive_signal(a.as_fd()), Ok(Some(15)));
+        rustix::net::send(&b, b"short", rustix::net::SendFlags::empty()).unwrap();
+        assert_eq!(receive_signal(a.as_fd()), Ok(None));
+        drop(b);
+        assert_eq!(receive_signal(a.as_fd()), Err(Errno::PIPE));
+        assert_eq!(receive(a.as_fd()), Ok(None));
+    }
+}

@@ -1,0 +1,128 @@
+//! Pid 1 of a sandbox: starts the application, reaps what is orphaned to it,
+//! tells the monitor what becomes of the application, and ends when nothing
+//! is left. It is confined like the application and deaf to signals from
+//! inside, as every pid 1 without handlers is.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::freeze::Frozen;
+use crate::sys::process::{self, Change};
+use crate::sys::{Errno, fd, signal};
+
+use super::handshake::{self, Failure, Message, Phase, receive_signal, send};
+use super::launch::Before;
+
+/// Signals whose default action is restored for the application; the
+/// launcher's runtime and monitor had changed them.
+const TOUCHED: [i32; 2] = [libc::SIGPIPE, libc::SIGCHLD];
+
+/// Starts the application and stays with it.
+pub fn run(frozen: &Frozen, monitor: OwnedFd, before: Before) -> ! {
+    let children = match signal::set_mask(signal::Set::of(&[libc::SIGCHLD]))
+        .and_then(|_| signal::descriptor(signal::Set::of(&[libc::SIGCHLD])))
+    {
+        Ok(fd) => fd,
+        Err(errno) => fail(&monitor, Phase::Signals, errno),
+    };
+    let mut refused: Option<Errno> = None;
+    let started = process::start_sharing(&mut || {
+        refused = Some(become_application(frozen, before));
+        127
+    });
+    let application = match (started, refused) {
+        (Ok(pid), None) => pid,
+        (Ok(_), Some(errno)) => {
+            send(monitor.as_fd(), Message::NotExecuted(errno));
+            process::exit_now(1)
+        }
+        (Err(errno), _) => fail(&monitor, Phase::Start, errno),
+    };
+    // What init keeps open would stay open for whoever reads or writes at the
+    // other end.
+    let _ = fd::close_range(0, 2);
+    send(monitor.as_fd(), Message::Running);
+    attend(&monitor, &children, application)
+}
+
+fn fail(monitor: &OwnedFd, phase: Phase, errno: Errno) -> ! {
+    send(monitor.as_fd(), Message::Failed(Failure { phase, step: 0, errno }));
+    process::exit_now(1)
+}
+
+/// Execs the application; comes back only with the reason why it could not.
+fn become_application(frozen: &Frozen, before: Before) -> Errno {
+    for number in TOUCHED {
+        signal::set_ignored(number, false);
+    }
+    rustix::process::umask(before.umask);
+    if let Err(errno) = signal::set_mask(before.mask) {
+        return errno;
+    }
+    // No descriptor of ours is left but 0, 1, 2 and the one that was granted.
+    let closed = match frozen.kept {
+        None => fd::close_from(3),
+        Some(kept) => {
+            let kept = kept as u32;
+            let below = if kept > 3 { fd::close_range(3, kept - 1) } else { Ok(()) };
+            below.and_then(|()| fd::close_from(kept + 1))
+        }
+    };
+    match closed {
+        Ok(()) => process::execute(&frozen.program, &frozen.arguments, &frozen.environment),
+        Err(errno) => errno,
+    }
+}
+
+/// Waits for children and for the monitor until nothing is left.
+fn attend(monitor: &OwnedFd, children: &OwnedFd, application: i32) -> ! {
+    loop {
+        let mut fds = [
+            PollFd::new(children, PollFlags::IN),
+            PollFd::new(monitor, PollFlags::IN),
+        ];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => process::exit_now(1),
+        }
+        if !fds[1].revents().is_empty() {
+            match receive_signal(monitor.as_fd()) {
+                Ok(Some(number)) => deliver(application, number),
+                Ok(None) | Err(Errno::AGAIN | Errno::INTR) => {}
+                // The monitor is gone: so is the sandbox.
+                Err(_) => process::exit_now(1),
+            }
+        }
+        if !fds[0].revents().is_empty() {
+            while signal::receive(children).is_some() {}
+            loop {
+                match process::next_change(false) {
+                    Ok(Some((pid, change))) if pid == application => {
+                        handshake::send(monitor.as_fd(), told(change));
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => process::exit_now(0),
+                }
+            }
+        }
+    }
+}
+
+fn told(change: Change) -> Message {
+    match change {
+        Change::Exited(status) => Message::Exited(status),
+        Change::Killed(signal) => Message::Killed(signal),
+        Change::Stopped(signal) => Message::Stopped(signal),
+        Change::Continued => Message::Continued,
+    }
+}
+
+fn deliver(application: i32, number: i32) {
+    let pid = rustix::process::Pid::from_raw(application);
+    let signal = rustix::process::Signal::from_named_raw(number);
+    if let (Some(pid), Some(signal)) = (pid, signal) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}

@@ -1,0 +1,439 @@
+//! The child between clone and the application's start: it walks over the
+//! frozen plan and makes it true.
+//!
+//! Nothing here allocates, formats, locks or panics; what fails is sent to
+//! the monitor as a phase, a step and an errno, and the child ends. The order
+//! is forced by the kernel:
+//!
+//! - ids are mapped first, through a /proc that is checked to be one, before
+//!   any path that an application could have touched is looked at;
+//! - mounting ends before landlock begins, which refuses it;
+//! - the inner user namespace comes after the last mount, since mounts belong
+//!   to the outer one; that is what puts them out of the application's reach;
+//! - capabilities go before no_new_privs, landlock and the filter, which need
+//!   none;
+//! - the filter comes last of all, as it would refuse most of this.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+
+use crate::freeze::{Frozen, FrozenStep, Operation};
+use crate::sys::mount::{self, Attributes, FsOption};
+use crate::sys::{Errno, confine, net, path, process};
+
+use super::handshake::{Failure, Message, Phase, send};
+
+/// `PROC_SUPER_MAGIC` of `linux/magic.h`.
+const PROC_MAGIC: i64 = 0x9fa0;
+
+type Outcome<T = ()> = Result<T, Failure>;
+
+/// Marks the errors of a part.
+trait In<T> {
+    fn during(self, phase: Phase) -> Outcome<T>;
+}
+
+impl<T> In<T> for Result<T, Errno> {
+    fn during(self, phase: Phase) -> Outcome<T> {
+        self.map_err(|errno| Failure { phase, step: 0, errno })
+    }
+}
+
+/// Builds the sandbox around this process. On success the caller is pid 1 of
+/// it, confined, with nothing left to do but to start the application.
+///
+/// # Errors
+/// What could not be done.
+pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
+    rustix::process::umask(Mode::empty());
+    let host = open_host().during(Phase::IdMaps)?;
+    map_ids(frozen, host.as_fd()).during(Phase::IdMaps)?;
+    if frozen.namespaces.network {
+        net::loopback_up().during(Phase::Loopback)?;
+    }
+    let root = mount::new_fs(
+        c"tmpfs",
+        &[FsOption { key: c"mode", value: c"0755" }],
+        Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
+    )
+    .during(Phase::Root)?;
+    let mut tree = Tree { frozen, host: host.as_fd(), root, attached: false, proc: None, covers: false };
+    tree.make()?;
+    mount::set_attributes(
+        tree.root.as_fd(),
+        Attributes::MOUNT_ATTR_RDONLY | Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
+        false,
+    )
+    .during(Phase::ReadOnlyRoot)?;
+    mount::become_root(tree.root.as_fd(), tree.attached).during(Phase::Pivot)?;
+    rustix::system::sethostname(&frozen.hostname).during(Phase::HostName)?;
+    enter_inner_user(frozen, tree.proc.as_ref())?;
+    enter_folder(frozen).during(Phase::WorkingFolder)?;
+    confine_self(frozen, tree.root.as_fd(), monitor)
+}
+
+fn open_host() -> Result<OwnedFd, Errno> {
+    rustix::fs::open(c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens `name` of this process in a checked procfs and writes a line.
+fn write_own(proc: BorrowedFd<'_>, name: &CStr, line: &[u8]) -> Result<(), Errno> {
+    let file = rustix::fs::openat(proc, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::io::write(&file, line)? {
+        length if length == line.len() => Ok(()),
+        _ => Err(Errno::IO),
+    }
+}
+
+fn map_ids(frozen: &Frozen, host: BorrowedFd<'_>) -> Result<(), Errno> {
+    let proc = path::open_object(host, c"proc")?;
+    if rustix::fs::fstatfs(&proc)?.f_type as i64 != PROC_MAGIC {
+        return Err(Errno::NOTDIR);
+    }
+    write_maps(proc.as_fd(), frozen)
+}
+
+fn write_maps(proc: BorrowedFd<'_>, frozen: &Frozen) -> Result<(), Errno> {
+    write_own(proc, c"self/uid_map", &frozen.uid_map)?;
+    // A group map needs this first, since a process without rights could
+    // otherwise drop a group that is there to keep it out.
+    write_own(proc, c"self/setgroups", b"deny")?;
+    write_own(proc, c"self/gid_map", &frozen.gid_map)
+}
+
+/// The tree while it is made.
+struct Tree<'a> {
+    frozen: &'a Frozen,
+    /// The host's root in this mount namespace.
+    host: BorrowedFd<'a>,
+    root: OwnedFd,
+    /// Whether the new root is mounted over the old one already: before Linux
+    /// 6.15 nothing can be mounted into a tree that is not.
+    attached: bool,
+    /// The sandbox's own procfs.
+    proc: Option<OwnedFd>,
+    /// Whether the empty covers have been made.
+    covers: bool,
+}
+
+/// Names of the covers in the new root while it is made.
+const COVER_FILE: &CStr = c".cover-file";
+const COVER_FOLDER: &CStr = c".cover-folder";
+
+impl Tree<'_> {
+    fn make(&mut self) -> Outcome {
+        let mut parent: Option<(usize, OwnedFd)> = None;
+        for (index, step) in self.frozen.steps.iter().enumerate() {
+            let fail = |errno| Failure { phase: Phase::Step, step: index as u32, errno };
+            // Neighbours share a folder: it is opened once.
+            let folder = match parent.take() {
+                Some((at, fd)) if at == step.parent => fd,
+                _ => path::open_folder_inside(self.root.as_fd(), &self.frozen.parents[step.parent])
+                    .map_err(fail)?,
+            };
+            self.step(step, folder.as_fd()).map_err(fail)?;
+            // A mount may now lie over the folder that is open.
+            parent = Some((step.parent, folder));
+        }
+        if self.covers {
+            let done = rustix::fs::unlinkat(&self.root, COVER_FILE, AtFlags::empty())
+                .and_then(|()| rustix::fs::unlinkat(&self.root, COVER_FOLDER, AtFlags::REMOVEDIR));
+            done.during(Phase::ReadOnlyRoot)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &FrozenStep, folder: BorrowedFd<'_>) -> Result<(), Errno> {
+        match &step.operation {
+            Operation::Tmpfs { mode, size } => {
+                let options = [
+                    FsOption { key: c"mode", value: mode },
+                    FsOption { key: c"size", value: size.as_deref().unwrap_or(c"") },
+                ];
+                let count = if size.is_some() { 2 } else { 1 };
+                let tree = mount::new_fs(
+                    c"tmpfs",
+                    &options[..count],
+                    Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
+                )?;
+                self.place(tree, step, folder, true)
+            }
+            Operation::Folder { mode } => {
+                self.make_folder(step, folder, Mode::from_raw_mode(*mode)).map(drop)
+            }
+            Operation::Link { target } => rustix::fs::symlinkat(target, folder, &step.name),
+            Operation::Text { mode, content } => write_text(step, folder, *mode, content),
+            Operation::Bind { source, folder: is_folder, attributes } => {
+                let source = &self.frozen.sources[*source];
+                let object = path::open_object(self.host, &source.path)?;
+                if path::identity(object.as_fd())? != source.identity {
+                    // Somebody put another object in its place since it was
+                    // looked at.
+                    return Err(Errno::STALE);
+                }
+                let tree = mount::clone_tree(object.as_fd())?;
+                mount::set_attributes(tree.as_fd(), *attributes, true)?;
+                self.place(tree, step, folder, *is_folder)
+            }
+            Operation::Close { folder: is_folder } => self.cover(step, folder, *is_folder),
+            Operation::Proc => {
+                let tree = mount::new_fs(
+                    c"proc",
+                    &[],
+                    Attributes::MOUNT_ATTR_NOSUID
+                        | Attributes::MOUNT_ATTR_NODEV
+                        | Attributes::MOUNT_ATTR_NOEXEC,
+                )?;
+                if self.frozen.locks_user_namespaces {
+                    // One more may be made in this namespace: the inner one.
+                    // Nothing inside that can lift the limit.
+                    write_own(tree.as_fd(), c"sys/user/max_user_namespaces", b"1")?;
+                }
+                self.proc = Some(rustix::io::fcntl_dupfd_cloexec(&tree, 3)?);
+                self.place(tree, step, folder, true)
+            }
+            Operation::ReadOnly => {
+                let tree = mount::clone_tree_at(folder, &step.name)?;
+                mount::set_attributes(
+                    tree.as_fd(),
+                    Attributes::MOUNT_ATTR_RDONLY
+                        | Attributes::MOUNT_ATTR_NOSUID
+                        | Attributes::MOUNT_ATTR_NODEV
+                        | Attributes::MOUNT_ATTR_NOEXEC,
+                    true,
+                )?;
+                mount::attach(tree.as_fd(), folder, &step.name)
+            }
+            Operation::DevPts => {
+                let tree = mount::new_fs(
+                    c"devpts",
+                    &[
+                        FsOption { key: c"ptmxmode", value: c"0666" },
+                        FsOption { key: c"mode", value: c"0620" },
+                    ],
+                    Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NOEXEC,
+                )?;
+                self.place(tree, step, folder, true)
+            }
+        }
+    }
+
+    /// Mounts a tree in its place, which is made if it is not there.
+    fn place(
+        &mut self,
+        tree: OwnedFd,
+        step: &FrozenStep,
+        folder: BorrowedFd<'_>,
+        is_folder: bool,
+    ) -> Result<(), Errno> {
+        let held = if is_folder {
+            self.make_folder(step, folder, Mode::from_raw_mode(0o755))?
+        } else {
+            make_file(step, folder)?
+        };
+        match self.attach(&tree, step, folder, held.as_ref()) {
+            Err(errno) if mount::is_refused_detached(errno) && !self.attached => {
+                mount::attach(self.root.as_fd(), rustix::fs::CWD, c"/")?;
+                self.attached = true;
+                self.attach(&tree, step, folder, held.as_ref())
+            }
+            other => other,
+        }
+    }
+
+    fn attach(
+        &self,
+        tree: &OwnedFd,
+        step: &FrozenStep,
+        folder: BorrowedFd<'_>,
+        held: Option<&OwnedFd>,
+    ) -> Result<(), Errno> {
+        match held {
+            Some(place) => mount::attach_on(tree.as_fd(), place.as_fd()),
+            None => mount::attach(tree.as_fd(), folder, &step.name),
+        }
+    }
+
+    /// Makes a folder. In the application's own home, where anything may
+    /// stand in its place, the folder is given back open, so that what is
+    /// mounted on it is what was looked at.
+    fn make_folder(
+        &self,
+        step: &FrozenStep,
+        folder: BorrowedFd<'_>,
+        mode: Mode,
+    ) -> Result<Option<OwnedFd>, Errno> {
+        match rustix::fs::mkdirat(folder, &step.name, mode) {
+            Ok(()) if !step.in_home => return Ok(None),
+            Ok(()) => {}
+            Err(Errno::EXIST) if !step.in_home => return Ok(None),
+            Err(Errno::EXIST) => {
+                if path::type_at(folder, &step.name)? != FileType::Directory {
+                    displace(folder, &step.name)?;
+                    rustix::fs::mkdirat(folder, &step.name, mode)?;
+                }
+            }
+            Err(errno) => return Err(errno),
+        }
+        held(folder, &step.name, true)
+    }
+
+    /// Covers what stands at a place.
+    fn cover(
+        &mut self,
+        step: &FrozenStep,
+        folder: BorrowedFd<'_>,
+        is_folder: bool,
+    ) -> Result<(), Errno> {
+        if !self.covers {
+            rustix::fs::mkdirat(&self.root, COVER_FOLDER, Mode::empty())?;
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(&self.root, COVER_FILE, flags, Mode::empty())?;
+            self.covers = true;
+        }
+        let name = if is_folder { COVER_FOLDER } else { COVER_FILE };
+        let tree = mount::clone_tree_at(self.root.as_fd(), name)?;
+        mount::set_attributes(
+            tree.as_fd(),
+            Attributes::MOUNT_ATTR_RDONLY
+                | Attributes::MOUNT_ATTR_NOSUID
+                | Attributes::MOUNT_ATTR_NODEV
+                | Attributes::MOUNT_ATTR_NOEXEC,
+            true,
+        )?;
+        mount::attach(tree.as_fd(), folder, &step.name)
+    }
+}
+
+/// Opens a place in the application's home and checks its kind.
+fn held(folder: BorrowedFd<'_>, name: &CStr, is_folder: bool) -> Result<Option<OwnedFd>, Errno> {
+    let place = path::open_name(folder, name)?;
+    if path::identity(place.as_fd())?.is_folder() != is_folder {
+        return Err(Errno::STALE);
+    }
+    Ok(Some(place))
+}
+
+fn make_file(step: &FrozenStep, folder: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o644);
+    match rustix::fs::openat(folder, &step.name, flags, mode) {
+        Ok(_) if !step.in_home => return Ok(None),
+        Ok(_) => {}
+        Err(Errno::EXIST) if !step.in_home => return Ok(None),
+        Err(Errno::EXIST) => {
+            if path::type_at(folder, &step.name)? != FileType::RegularFile {
+                displace(folder, &step.name)?;
+                rustix::fs::openat(folder, &step.name, flags, mode)?;
+            }
+        }
+        Err(errno) => return Err(errno),
+    }
+    held(folder, &step.name, false)
+}
+
+fn write_text(
+    step: &FrozenStep,
+    folder: BorrowedFd<'_>,
+    mode: u32,
+    content: &[u8],
+) -> Result<(), Errno> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(folder, &step.name, flags, Mode::from_raw_mode(mode))?;
+    let mut rest = content;
+    while !rest.is_empty() {
+        let written = rustix::io::write(&file, rest)?;
+        rest = &rest[written..];
+    }
+    Ok(())
+}
+
+/// Moves what an earlier run left in a place out of the way: a link goes, and
+/// anything else is kept beside it under a free name.
+fn displace(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    if path::type_at(folder, name)? == FileType::Symlink {
+        return rustix::fs::unlinkat(folder, name, AtFlags::empty());
+    }
+    const STEM: &[u8] = b".displaced-000-";
+    let mut kept = [0u8; 256];
+    let tail = name.to_bytes();
+    let length = tail.len().min(255 - STEM.len());
+    kept[..STEM.len()].copy_from_slice(STEM);
+    kept[STEM.len()..STEM.len() + length].copy_from_slice(&tail[..length]);
+    for number in 0..1000u32 {
+        for (place, scale) in [(11, 100), (12, 10), (13, 1)] {
+            kept[place] = b'0' + (number / scale % 10) as u8;
+        }
+        let Ok(new) = CStr::from_bytes_until_nul(&kept) else { return Err(Errno::INVAL) };
+        match rustix::fs::renameat_with(folder, name, folder, new, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => {}
+            other => return other,
+        }
+    }
+    Err(Errno::EXIST)
+}
+
+fn enter_inner_user(frozen: &Frozen, proc: Option<&OwnedFd>) -> Outcome {
+    process::new_user_namespace().during(Phase::InnerUser)?;
+    let Some(proc) = proc else {
+        return Err(Errno::NOENT).during(Phase::InnerIdMaps);
+    };
+    // setgroups is denied by inheritance, and denying it again is refused.
+    write_own(proc.as_fd(), c"self/uid_map", &frozen.uid_map)
+        .and_then(|()| write_own(proc.as_fd(), c"self/gid_map", &frozen.gid_map))
+        .during(Phase::InnerIdMaps)
+}
+
+fn enter_folder(frozen: &Frozen) -> Result<(), Errno> {
+    rustix::process::chdir(&frozen.cwd).or_else(|_| rustix::process::chdir(&frozen.home))
+}
+
+/// Takes everything from this process that the application must not have.
+fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) -> Outcome {
+    confine::new_session_keyring().during(Phase::Keyring)?;
+    confine::drop_capabilities().during(Phase::Capabilities)?;
+    // From here on nobody inside can look into this process, whose memory
+    // holds the whole plan.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .during(Phase::Capabilities)?;
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .during(Phase::Lifeline)?;
+    // The monitor may have gone before that was set; then its end of the
+    // socket is closed.
+    if is_hung_up(monitor) {
+        return Err(Errno::PIPE).during(Phase::Lifeline);
+    }
+    rustix::thread::set_no_new_privs(true).during(Phase::NoNewPrivileges)?;
+    if let Some(landlock) = &frozen.landlock {
+        for (place, access) in &landlock.inside {
+            path::open_object(root, place)
+                .and_then(|object| {
+                    confine::landlock_allow(landlock.ruleset.as_fd(), object.as_fd(), *access)
+                })
+                .during(Phase::Landlock)?;
+        }
+        confine::landlock_enter(landlock.ruleset.as_fd()).during(Phase::Landlock)?;
+    }
+    confine::load_filter(&frozen.filter).during(Phase::Filter)
+}
+
+fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let _ = poll(&mut fds, Some(&now));
+    fds[0].revents().contains(PollFlags::HUP)
+}
+
+/// The whole life of the child.
+pub fn run(frozen: &Frozen, monitor: OwnedFd, before: super::launch::Before) -> ! {
+    match build(frozen, monitor.as_fd()) {
+        Ok(()) => super::init::run(frozen, monitor, before),
+        Err(failure) => {
+            send(monitor.as_fd(), Message::Failed(failure));
+            process::exit_now(1)
+        }
+    }
+}

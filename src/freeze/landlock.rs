@@ -1,0 +1,152 @@
+//! The landlock ruleset. Rules for objects of the host are added here,
+//! through the launcher's witnesses (a rule hangs on the object, not on the
+//! way to it); rules for what only the sandbox has are added by the child.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, Scope,
+};
+
+use crate::model::path::AbsPath;
+use crate::model::permission::LandlockMode;
+use crate::model::plan::{Access, Kind, LandlockObject, LandlockPlan};
+use crate::report::{Code, Diagnostic};
+
+/// The newest ABI that is asked for. What the kernel does not have of it is
+/// left out, and said.
+pub const NEWEST: ABI = ABI::V9;
+
+/// The number of [`NEWEST`].
+pub const NEWEST_NUMBER: u32 = 9;
+
+/// A ruleset ready for the child.
+pub struct FrozenLandlock {
+    /// The ruleset, with all rules for objects of the host.
+    pub ruleset: OwnedFd,
+    /// Rules for what only the sandbox has: a path relative to its root, and
+    /// the kernel's access bits.
+    pub inside: Vec<(CString, u64)>,
+}
+
+/// What a kernel with this ABI version cannot do of what is asked for.
+pub fn missing(abi: u32) -> Vec<&'static str> {
+    let parts = [
+        (1, "files and folders"),
+        (2, "moving files between folders"),
+        (3, "truncating files"),
+        (4, "TCP ports"),
+        (5, "device controls"),
+        (6, "abstract sockets and signals"),
+        (9, "connecting to socket files"),
+    ];
+    parts.into_iter().filter(|(since, _)| abi < *since).map(|(_, what)| what).collect()
+}
+
+/// The kernel's access rights for a class.
+fn rights(access: Access, kind: Kind) -> BitFlags<AccessFs> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let use_ = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev | AccessFs::ResolveUnix;
+    let change = use_
+        | AccessFs::RemoveDir
+        | AccessFs::RemoveFile
+        | AccessFs::MakeDir
+        | AccessFs::MakeReg
+        | AccessFs::MakeSock
+        | AccessFs::MakeFifo
+        | AccessFs::MakeSym
+        | AccessFs::Refer;
+    let all = match access {
+        Access::List => AccessFs::ReadDir.into(),
+        Access::Read => read,
+        Access::ReadExec => read | AccessFs::Execute,
+        Access::Use => use_,
+        Access::Write => change,
+        Access::WriteExec => change | AccessFs::Execute,
+    };
+    match kind {
+        Kind::Folder => all,
+        Kind::File => all & AccessFs::from_file(NEWEST),
+    }
+}
+
+/// Makes the ruleset; none where the kernel has no landlock and the policy
+/// does not require it.
+///
+/// # Errors
+/// When the policy requires what the kernel does not have.
+pub fn freeze(
+    plan: &LandlockPlan,
+    witnesses: &BTreeMap<&AbsPath, OwnedFd>,
+    abi: u32,
+) -> Result<Option<FrozenLandlock>, Diagnostic> {
+    let lacking = missing(abi);
+    if plan.mode == LandlockMode::Require && !lacking.is_empty() {
+        return Err(Diagnostic::error(Code::HostKernel, "landlock is required, and this kernel cannot do all of it")
+            .at(&plan.origin)
+            .because(format!("landlock ABI {abi} lacks: {}", lacking.join(", ")))
+            .hint("use a later kernel, or state landlock = \"best\""));
+    }
+    if abi == 0 {
+        return Ok(None);
+    }
+    build(plan, witnesses, abi).map(Some).map_err(|error| {
+        Diagnostic::error(Code::StepFailed, "cannot make the landlock ruleset")
+            .at(&plan.origin)
+            .because(error)
+    })
+}
+
+fn build(
+    plan: &LandlockPlan,
+    witnesses: &BTreeMap<&AbsPath, OwnedFd>,
+    abi: u32,
+) -> Result<FrozenLandlock, Box<dyn std::error::Error>> {
+    let kernel = ABI::from(i32::try_from(abi.min(NEWEST_NUMBER))?);
+    let handled = AccessFs::from_all(kernel);
+    let mut net = BitFlags::<AccessNet>::empty();
+    if abi >= 4 {
+        if plan.connect.is_some() {
+            net |= AccessNet::ConnectTcp;
+        }
+        if plan.listen.is_some() {
+            net |= AccessNet::BindTcp;
+        }
+    }
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .scope(Scope::AbstractUnixSocket | Scope::Signal)?;
+    if !net.is_empty() {
+        ruleset = ruleset.handle_access(net)?;
+    }
+    let mut ruleset = ruleset.create()?;
+    let mut inside = Vec::new();
+    for rule in &plan.rules {
+        let rights = rights(rule.access, rule.kind) & handled;
+        match &rule.object {
+            LandlockObject::Host(path) => {
+                let Some(witness) = witnesses.get(path) else { continue };
+                ruleset = ruleset.add_rule(PathBeneath::new(witness.as_fd(), rights))?;
+            }
+            LandlockObject::Inside(path) => {
+                let path = match path.as_str() {
+                    "/" => ".",
+                    path => &path[1..],
+                };
+                inside.push((CString::new(path)?, rights.bits()));
+            }
+        }
+    }
+    for port in plan.connect.iter().flatten().filter(|_| net.contains(AccessNet::ConnectTcp)) {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+    }
+    for port in plan.listen.iter().flatten().filter(|_| net.contains(AccessNet::BindTcp)) {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+    }
+    let ruleset = Option::<OwnedFd>::from(ruleset).ok_or("the kernel gave no ruleset")?;
+    Ok(FrozenLandlock { ruleset, inside })
+}
