@@ -147,7 +147,10 @@ fn refusal(name: &str, findings: &Findings, kind: Namespace, errno: i32) -> Chec
         )
         .remedy(sysctl("kernel.unprivileged_userns_clone", "1"));
     }
-    if findings.apparmor_restricts == Some(1) && findings.container.is_none() {
+    // AppArmor lets the user namespace be made and takes all power in it away;
+    // a container's filter refuses that one already.
+    let filtered = findings.container.is_some() && kind == Namespace::User;
+    if findings.apparmor_restricts == Some(1) && !filtered {
         return blocking(
             "kernel.apparmor_restrict_unprivileged_userns is 1".to_owned(),
             "AppArmor lets only programs with a profile use user namespaces, and this pinfold has none loaded.",
@@ -159,7 +162,9 @@ fn refusal(name: &str, findings: &Findings, kind: Namespace, errno: i32) -> Chec
              or, for all programs: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
         );
     }
-    if let Some(container) = &findings.container {
+    // The mark of a container outlives it in disk images made from one. Without
+    // any filter in force it is not the cause.
+    if let Some(container) = findings.container.as_ref().filter(|_| findings.seccomp_mode != Some(0)) {
         return blocking(
             format!("{refused}; running in a container ({container})"),
             "The container does not let programs in it make namespaces, so no sandbox can be built in it.",

@@ -154,10 +154,20 @@ fn causes_of_the_same_error_are_told_apart() {
     kernel.namespaces.insert(Namespace::Cgroup, Attempt::Fails(EINVAL));
     assert!(blocking(&kernel).2.contains("CONFIG_CGROUP_NS=y"));
 
-    let docker = Findings { container: Some("docker".to_owned()), apparmor_restricts: Some(1), ..without_namespaces(EPERM) };
+    let docker = Findings {
+        container: Some("docker".to_owned()),
+        apparmor_restricts: Some(1),
+        seccomp_mode: Some(2),
+        ..without_namespaces(EPERM)
+    };
     let (_, found, remedy) = blocking(&docker);
     assert!(found.contains("container (docker)"), "{found}");
     assert!(remedy.contains("--security-opt seccomp=unconfined"), "{remedy}");
+    let mut apparmor = docker;
+    apparmor.namespaces.insert(Namespace::User, Attempt::Works);
+    assert!(blocking(&apparmor).2.contains("apparmor_parser"));
+    let leftover = Findings { container: apparmor.container, ..without_namespaces(EPERM) };
+    assert!(blocking(&leftover).2.contains("chroot"));
 
     let selinux = Findings { selinux_enforcing: Some(true), ..without_namespaces(EACCES) };
     assert!(blocking(&selinux).2.contains("ausearch"));
