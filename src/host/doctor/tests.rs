@@ -227,6 +227,7 @@ fn landlock_by_version() {
     assert_eq!((five.status, five.found.as_str()), (Status::Degraded, "version 5"));
     assert!(five.means.contains("signals and abstract sockets (version 6, Linux 6.12)"), "{}", five.means);
     assert!(!five.means.contains("control calls"), "{}", five.means);
+    assert_eq!(at(Ok(6)).status, Status::Good);
     let seven = at(Ok(7));
     assert_eq!(seven.status, Status::Good);
     assert!(seven.means.contains("socket files (version 9") && !seven.means.contains("version 7"), "{}", seven.means);
@@ -316,11 +317,14 @@ impl Tree {
     }
 
     fn collect(&self, probes: &Probes<'_>, variables: &[(&str, &str)]) -> Findings {
+        self.collect_for(rustix::process::getuid().as_raw(), probes, variables)
+    }
+
+    fn collect_for(&self, uid: u32, probes: &Probes<'_>, variables: &[(&str, &str)]) -> Findings {
         let fs = HostFs::at(self.0.path()).unwrap();
         let mut environment: BTreeMap<String, String> =
             variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         environment.insert("HOME".to_owned(), "/home/ada".to_owned());
-        let uid = rustix::process::getuid().as_raw();
         let caller = Caller { uid, gid: 0, environment, cwd: None, free_display: 1, kernel: KernelFacts::default() };
         Findings::collect(&fs, &facts::read(&fs, caller).unwrap(), probes)
     }
@@ -387,6 +391,29 @@ fn findings_come_from_the_tree_and_the_probes() {
     assert_eq!(bus.address, "unix:path=/run/me/bus");
     assert_eq!(bus.socket.unwrap().answers, Some(Attempt::Works));
     assert_eq!(found.session.wayland.unwrap().answers, Some(Attempt::Fails(111)));
+}
+
+#[test]
+fn what_is_not_the_callers_or_cannot_be_run_does_not_count() {
+    let tree = Tree(tempfile::tempdir().unwrap());
+    let other = rustix::process::getuid().as_raw() + 1;
+    let slice = format!("sys/fs/cgroup/user.slice/user-{other}.slice/user@{other}.service/cgroup.controllers");
+    tree.write(&slice, "cpu memory\n");
+    tree.write("data/dbus-1/services/org.freedesktop.portal.Desktop.service", "Exec=/usr/libexec/portal\n");
+    tree.write("usr/libexec/portal", "");
+    let probes = Probes {
+        namespace: &|_| Ok(()),
+        proc_mount: &|| Ok(()),
+        mount_call: &|_| Ok(()),
+        landlock: &|| Ok(7),
+        seccomp_filter: &|| Ok(()),
+    };
+    let found = tree.collect_for(other, &probes, &[("XDG_DATA_DIRS", "/none:/data/")]);
+    assert_eq!((found.cgroup.delegated, found.session.portal), (None, None));
+    let program = tree.0.path().join("usr/libexec/portal");
+    std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
+    let found = tree.collect(&probes, &[("XDG_DATA_DIRS", "/none:/data/")]);
+    assert_eq!(found.session.portal.as_deref(), Some("/usr/libexec/portal"));
 }
 
 #[test]
