@@ -164,7 +164,7 @@ impl HostFs {
     /// # Errors
     /// The kernel's.
     pub fn look_following(&self, path: &AbsPath) -> io::Result<Node> {
-        let node = self.open(path, OFlags::PATH, Links::Follow)?;
+        let node = self.witness(path)?;
         Ok(Node::from(&rustix::fs::fstat(node)?))
     }
 
@@ -250,10 +250,15 @@ impl HostFs {
     /// # Errors
     /// The kernel's.
     pub fn memory_size(&self, path: &AbsPath) -> io::Result<Option<u64>> {
-        let node = self.open(path, OFlags::PATH, Links::Follow)?;
+        let node = self.witness(path)?;
         let system = rustix::fs::fstatfs(node)?;
         let block = u64::try_from(system.f_frsize).unwrap_or(0);
         Ok((system.f_type == TMPFS).then(|| system.f_blocks.saturating_mul(block)))
+    }
+
+    /// A descriptor that only names what a path leads to, links followed.
+    pub(super) fn witness(&self, path: &AbsPath) -> io::Result<OwnedFd> {
+        self.open(path, OFlags::PATH, Links::Follow)
     }
 
     fn read(&self, path: &AbsPath, limit: usize, links: Links) -> io::Result<Vec<u8>> {
