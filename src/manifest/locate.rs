@@ -227,7 +227,7 @@ enum Refusal {
 
 impl Refusal {
     fn report(self, path: &Path, layer: Layer) -> Diagnostic {
-        let shown = path.display();
+        let shown = shell_word(path);
         let origin = origin(path, layer);
         let unreadable = || Diagnostic::error(Code::ManifestUnreadable, "cannot read the manifest");
         match self {
@@ -260,7 +260,7 @@ impl Refusal {
     /// The same for the folder that holds a manifest.
     fn report_folder(self, folder: &Path, path: &Path, layer: Layer) -> Diagnostic {
         let origin = origin(path, layer);
-        let shown = folder.display();
+        let shown = shell_word(folder);
         let report = untrusted().at(&origin);
         match self {
             Refusal::Owner(uid) => report
@@ -277,6 +277,17 @@ impl Refusal {
                 )),
             other => other.report(folder, layer),
         }
+    }
+}
+
+/// A path as it can be pasted into a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+~".contains(c);
+    if text.chars().all(plain) && !text.starts_with(['~', '-']) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

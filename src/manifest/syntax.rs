@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::report::Code;
+use crate::report::{Code, Diagnostic};
 
 use super::reader::{Reader, shortened};
 use super::source::Source;
@@ -50,10 +50,12 @@ pub(super) fn report(reader: &mut Reader<'_>, table: &Table<'_>, errors: Vec<Err
         {
             continue;
         }
+        if error.message() == "duplicate key" {
+            // The line is well understood, and so is the rest of it.
+            reader.report(|source| twice(source, table, span.clone()));
+            continue;
+        }
         reader.report_broken(span.start, |source| {
-            if error.message() == "duplicate key" {
-                return twice(source, table, span.clone());
-            }
             let (message, remark) = wording(source, table, span, error.message());
             source.error(Code::ManifestSyntax, span.clone(), message, remark)
         });
@@ -147,7 +149,7 @@ fn key_around(table: &Table<'_>, at: usize, prefix: &str) -> Option<String> {
 }
 
 /// A key or table that stands twice, with both places.
-fn twice(source: &Source, table: &Table<'_>, span: Range<usize>) -> crate::report::Diagnostic {
+fn twice(source: &Source, table: &Table<'_>, span: Range<usize>) -> Diagnostic {
     let name = shortened(&source.text[span.clone()]);
     let line = source.line(span.start);
     let is_header = source.line_text(line).trim_start().starts_with('[');

@@ -280,3 +280,15 @@ fn presets_lie_in_vendor_folders_and_take_the_layer_of_who_names_them() {
     let error = tree.places.preset(Layer::User, "base/gtk").unwrap_err();
     assert_eq!(error.code, Some(Code::ManifestUntrusted));
 }
+
+#[test]
+fn paths_that_can_be_pasted() {
+    for (path, want) in [
+        ("/etc/pinfold/a.b.C.toml", "/etc/pinfold/a.b.C.toml"),
+        ("/a b/$(x).toml", "'/a b/$(x).toml'"),
+        ("/it's", "'/it'\\''s'"),
+        ("~x", "'~x'"),
+    ] {
+        assert_eq!(shell_word(Path::new(path)), want);
+    }
+}

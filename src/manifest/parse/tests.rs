@@ -467,6 +467,17 @@ fn both_places_of_a_key_that_stands_twice() {
 }
 
 #[test]
+fn a_table_that_stands_twice_is_judged_all_the_same() {
+    let reports =
+        read("schema = 1\n[home]\nknd = 1\n[audoi]\n[home]\nkind = 'x'\n[audoi]").unwrap_err();
+    let lines: Vec<_> = reports
+        .iter()
+        .map(|report| report.labels[0].origin.line)
+        .collect();
+    assert_eq!(lines, [3, 5, 6, 7, 7], "{}", shown(&reports));
+}
+
+#[test]
 fn schema_must_be_there_and_be_known() {
     let missing = read("name = 'a'").unwrap_err();
     assert_eq!(
