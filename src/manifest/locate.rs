@@ -1,3 +1,350 @@
-//! stub
-use std::path::PathBuf;
-pub struct Places{pub user:PathBuf}
+//! Where manifests lie, and whether one can be believed.
+//!
+//! A manifest decides what a program may do, so a file that somebody else
+//! could have written is refused, not skipped: skipping it would silently
+//! fall back to what a lower layer says.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::app_id::AppId;
+use crate::model::origin::{Layer, Origin};
+use crate::report::{Code, Diagnostic};
+
+use super::parse::{LARGEST, too_large};
+
+/// The folders that are searched.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The caller's own overrides.
+    pub user: PathBuf,
+    /// The administrator's.
+    pub admin: PathBuf,
+    /// What is shipped; the first folder that has a file wins.
+    pub vendor: Vec<PathBuf>,
+    /// The caller's user id: whose files are believed, besides root's.
+    pub uid: u32,
+}
+
+/// A manifest's text and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whose layer it belongs to.
+    pub layer: Layer,
+    /// Its place.
+    pub path: PathBuf,
+    /// What is in it, as yet unread.
+    pub text: Vec<u8>,
+}
+
+impl Found {
+    /// What the file is called in reports.
+    pub fn name(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+}
+
+impl Places {
+    /// The usual folders. `config_home` is `$XDG_CONFIG_HOME` or `~/.config`.
+    pub fn new(config_home: &Path) -> Places {
+        let mut vendor = vec![
+            PathBuf::from("/usr/local/share/pinfold/manifests"),
+            PathBuf::from("/usr/share/pinfold/manifests"),
+        ];
+        vendor.extend(std::env::current_exe().ok().and_then(|exe| checkout(&exe)));
+        Places {
+            user: config_home.join("pinfold"),
+            admin: PathBuf::from("/etc/pinfold"),
+            vendor,
+            uid: rustix::process::getuid().as_raw(),
+        }
+    }
+
+    /// The folders of a layer, the one that wins first.
+    pub fn folders(&self, layer: Layer) -> &[PathBuf] {
+        match layer {
+            Layer::Vendor => &self.vendor,
+            Layer::Admin => std::slice::from_ref(&self.admin),
+            Layer::User => std::slice::from_ref(&self.user),
+            Layer::Builtin | Layer::CommandLine => &[],
+        }
+    }
+
+    /// The files about an application, lowest layer first, each opened once.
+    ///
+    /// # Errors
+    /// Every file that is there and cannot be read or believed.
+    pub fn find(&self, id: &AppId) -> Result<Vec<Found>, Vec<Diagnostic>> {
+        let mut found = Vec::new();
+        let mut errors = Vec::new();
+        for layer in [Layer::Vendor, Layer::Admin, Layer::User] {
+            match self.in_layer(layer, id) {
+                Ok(file) => found.extend(file),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(found)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The file of one layer about an application.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read or believed.
+    pub fn in_layer(&self, layer: Layer, id: &AppId) -> Result<Option<Found>, Diagnostic> {
+        self.first(layer, layer, &format!("{id}.toml"))
+    }
+
+    /// A preset such as `base/gtk`, read as a part of the layer of the file
+    /// that names it.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read or believed.
+    pub fn preset(&self, layer: Layer, name: &str) -> Result<Option<Found>, Diagnostic> {
+        self.first(Layer::Vendor, layer, &format!("{name}.toml"))
+    }
+
+    /// A manifest that was named by its path. It counts as a shipped one. Its
+    /// folder is the caller's choice and is not looked at.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read or believed.
+    pub fn named(&self, path: &Path) -> Result<Found, Diagnostic> {
+        self.read(path, Layer::Vendor)
+            .map_err(|error| Refusal::Unreadable(error).report(path, Layer::Vendor))?
+            .map_err(|refusal| refusal.report(path, Layer::Vendor))
+    }
+
+    /// Every application that any layer knows, with its files, lowest layer
+    /// first. Folders that cannot be read have none.
+    pub fn list(&self) -> Vec<(AppId, Vec<(Layer, PathBuf)>)> {
+        let mut all: BTreeMap<AppId, Vec<(Layer, PathBuf)>> = BTreeMap::new();
+        for layer in [Layer::Vendor, Layer::Admin, Layer::User] {
+            for folder in self.folders(layer) {
+                for name in names_in(folder) {
+                    let Ok(id) = name.parse::<AppId>() else {
+                        continue;
+                    };
+                    let files = all.entry(id).or_default();
+                    if files.iter().all(|(other, _)| *other != layer) {
+                        files.push((layer, folder.join(format!("{name}.toml"))));
+                    }
+                }
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    /// The names of all presets, for guesses.
+    pub fn presets(&self) -> Vec<String> {
+        let folders = self.vendor.iter().map(|folder| folder.join("base"));
+        folders
+            .flat_map(|folder| names_in(&folder))
+            .map(|name| format!("base/{name}"))
+            .collect()
+    }
+
+    /// The first file of this name in the folders of a layer.
+    fn first(&self, among: Layer, layer: Layer, name: &str) -> Result<Option<Found>, Diagnostic> {
+        for folder in self.folders(among) {
+            let path = folder.join(name);
+            match self.read(&path, layer) {
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(Refusal::Unreadable(error).report(&path, layer)),
+                Ok(Err(refusal)) => return Err(refusal.report(&path, layer)),
+                Ok(Ok(found)) => {
+                    // A preset's folder is base/, so not always `folder`.
+                    let holder = path.parent().unwrap_or(folder);
+                    let about = fs::metadata(holder)
+                        .map_err(|error| Refusal::Unreadable(error).report(holder, layer))?;
+                    self.believe(&about)
+                        .map_err(|refusal| refusal.report_folder(holder, &path, layer))?;
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens and reads a file. The outer error is that it cannot be opened.
+    fn read(&self, path: &Path, layer: Layer) -> io::Result<Result<Found, Refusal>> {
+        // Links are followed, since stow and Nix place files by them; what
+        // counts is the file that is open in the end. A FIFO must not block.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)?;
+        let about = file.metadata()?;
+        Ok(self.check(&about).and_then(|()| {
+            let text = contents(file, &about).map_err(Refusal::Unreadable)?;
+            Ok(Found {
+                layer,
+                path: path.to_owned(),
+                text,
+            })
+        }))
+    }
+
+    fn check(&self, about: &Metadata) -> Result<(), Refusal> {
+        if !about.is_file() {
+            return Err(Refusal::NotAFile);
+        }
+        self.believe(about)?;
+        if about.len() > LARGEST as u64 {
+            return Err(Refusal::TooLarge(about.len()));
+        }
+        Ok(())
+    }
+
+    /// Whether nobody but root and the caller could have written it.
+    fn believe(&self, about: &Metadata) -> Result<(), Refusal> {
+        if about.uid() != 0 && about.uid() != self.uid {
+            return Err(Refusal::Owner(about.uid()));
+        }
+        if about.mode() & 0o002 != 0 {
+            return Err(Refusal::Mode(about.mode() & 0o7777));
+        }
+        Ok(())
+    }
+}
+
+/// Why a file that is there is not taken.
+enum Refusal {
+    Unreadable(io::Error),
+    NotAFile,
+    TooLarge(u64),
+    Owner(u32),
+    Mode(u32),
+}
+
+impl Refusal {
+    fn report(self, path: &Path, layer: Layer) -> Diagnostic {
+        let shown = shell_word(path);
+        let origin = origin(path, layer);
+        let unreadable = || Diagnostic::error(Code::ManifestUnreadable, "cannot read the manifest");
+        match self {
+            Refusal::Unreadable(error) => {
+                let report = unreadable().at(&origin).because(&error);
+                match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        report.hint("make it readable, or remove it")
+                    }
+                    _ => report,
+                }
+            }
+            Refusal::NotAFile => unreadable().at(&origin).because("it is no regular file"),
+            Refusal::TooLarge(length) => too_large(length, &origin),
+            Refusal::Owner(uid) => untrusted()
+                .at(&origin)
+                .because(format!(
+                    "it belongs to user {uid}, who is neither root nor you"
+                ))
+                .hint("make it yours, after a look at what is in it"),
+            Refusal::Mode(mode) => untrusted()
+                .at(&origin)
+                .because(format!("everybody can write to it (mode {mode:04o})"))
+                .hint(format!(
+                    "look at what is in it, then run: chmod o-w {shown}"
+                )),
+        }
+    }
+
+    /// The same for the folder that holds a manifest.
+    fn report_folder(self, folder: &Path, path: &Path, layer: Layer) -> Diagnostic {
+        let origin = origin(path, layer);
+        let shown = shell_word(folder);
+        let report = untrusted().at(&origin);
+        match self {
+            Refusal::Owner(uid) => report
+                .because(format!(
+                    "its folder belongs to user {uid}, who is neither root nor you"
+                ))
+                .hint(format!("make {shown} yours, after a look at what is in it")),
+            Refusal::Mode(mode) => report
+                .because(format!(
+                    "everybody can write to its folder (mode {mode:04o})"
+                ))
+                .hint(format!(
+                    "look at what is in it, then run: chmod o-w {shown}"
+                )),
+            other => other.report(folder, layer),
+        }
+    }
+}
+
+/// A path as it can be pasted into a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+~".contains(c);
+    if text.chars().all(plain) && !text.starts_with(['~', '-']) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn untrusted() -> Diagnostic {
+    Diagnostic::error(
+        Code::ManifestUntrusted,
+        "somebody else could have written the manifest",
+    )
+}
+
+fn origin(path: &Path, layer: Layer) -> Origin {
+    Origin {
+        layer,
+        file: Arc::from(path.to_string_lossy()),
+        line: 0,
+        column: 0,
+    }
+}
+
+/// Whether opening failed because there is nothing.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
+    // A file name has at most 255 bytes, an id alone can have as many.
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
+}
+
+/// All that is in a file, or a byte more than a manifest may have of one that
+/// grew in the meantime.
+fn contents(file: File, about: &Metadata) -> io::Result<Vec<u8>> {
+    let expected = usize::try_from(about.len()).unwrap_or(LARGEST).min(LARGEST);
+    let mut text = Vec::with_capacity(expected + 1);
+    file.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The names of the .toml files in a folder, without the ending.
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
+        .collect()
+}
+
+/// The catalogue of the checkout that a program was built in, which is what
+/// holds the folder `target` around it.
+fn checkout(exe: &Path) -> Option<PathBuf> {
+    let target = exe
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.ends_with("target"))?;
+    let root = target.parent()?;
+    let manifests = root.join("manifests");
+    (root.join("Cargo.toml").is_file() && manifests.is_dir()).then_some(manifests)
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,10 @@
 //! A manifest is a TOML file with a closed grammar. [`parse()`] turns one file
 //! into a [`Manifest`](crate::model::Manifest) or into everything that is
 //! wrong with it at once, each finding with its place: people mend a file in
-//! one go, not by running the program ten times. [`keys`] is the grammar, one
-//! row per key; [`values`] says what the texts inside may look like;
-//! [`reader`] checks types and keeps origins; [`syntax`] puts what the TOML
-//! parser found into our words; [`source`] knows lines and columns.
+//! one go, not by running the program ten times. `keys` is the grammar, one
+//! row per key; `values` says what the texts inside may look like; `reader`
+//! checks types and keeps origins; `syntax` puts what the TOML parser found
+//! into our words; `source` knows lines and columns.
 //!
 //! [`locate`] finds and opens the files of an application, lowest layer
 //! first, and refuses those that somebody else could have written. [`stack`]

@@ -1,9 +1,9 @@
 //! One file's text to a manifest, or to everything that is wrong with it.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::model::manifest::Manifest;
-use crate::model::origin::Layer;
+use crate::model::origin::{Layer, Origin};
 use crate::report::{Code, Diagnostic};
 
 use super::closest::closest;
@@ -21,13 +21,8 @@ pub const LARGEST: usize = 64 * 1024;
 /// Everything that is wrong with the text, in the order of the file.
 pub fn parse(text: &[u8], file: &str, layer: Layer) -> Result<Manifest, Vec<Diagnostic>> {
     if text.len() > LARGEST {
-        let source = Source::new("", file, layer);
-        let message = format!("the manifest has {} bytes", text.len());
-        return Err(vec![
-            Diagnostic::error(Code::ManifestTooLarge, message)
-                .at(&source.origin(0))
-                .hint(format!("a manifest has at most {LARGEST} bytes; is this the right file?")),
-        ]);
+        let origin = Source::new("", file, layer).origin(0);
+        return Err(vec![too_large(text.len() as u64, &origin)]);
     }
     let text = match str::from_utf8(text) {
         Ok(text) => text,
@@ -38,7 +33,12 @@ pub fn parse(text: &[u8], file: &str, layer: Layer) -> Result<Manifest, Vec<Diag
     if text.starts_with('\u{feff}') {
         reader.report(|source| {
             source
-                .error(Code::ManifestSyntax, 0..3, "the file starts with a byte order mark", "")
+                .error(
+                    Code::ManifestSyntax,
+                    0..3,
+                    "the file starts with a byte order mark",
+                    "",
+                )
                 .hint("save it as UTF-8 without one")
         });
     }
@@ -72,6 +72,18 @@ pub fn parse(text: &[u8], file: &str, layer: Layer) -> Result<Manifest, Vec<Diag
     })
 }
 
+/// The report on a file that is no honest manifest by its length alone.
+pub(super) fn too_large(length: u64, origin: &Origin) -> Diagnostic {
+    Diagnostic::error(
+        Code::ManifestTooLarge,
+        format!("the manifest has {length} bytes"),
+    )
+    .at(origin)
+    .hint(format!(
+        "a manifest has at most {LARGEST} bytes; is this the right file?"
+    ))
+}
+
 /// The report on bytes that are no text.
 fn not_text(bytes: &[u8], at: usize, file: &str, layer: Layer) -> Diagnostic {
     // Up to the first bad byte the lossy text has the same places.
@@ -79,31 +91,41 @@ fn not_text(bytes: &[u8], at: usize, file: &str, layer: Layer) -> Diagnostic {
     let remark = format!("the byte {:02x} is no part of a character", bytes[at]);
     let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
     source
-        .error(Code::ManifestSyntax, span, "the manifest is not UTF-8 text", remark)
+        .error(
+            Code::ManifestSyntax,
+            span,
+            "the manifest is not UTF-8 text",
+            remark,
+        )
         .hint("save it as UTF-8")
 }
 
 /// Reads all keys of a table.
 fn walk(draft: &mut Draft, reader: &mut Reader<'_>, prefix: &str, table: &DeTable<'_>) {
-    for (name, value) in table.iter() {
-        if reader.is_broken(name.span().start) && !value.get_ref().is_table() {
-            // The key was there, whatever its value.
+    for (name, value) in table {
+        // What the TOML parser made of a line that it gave up on is no more
+        // than a guess; only tables go on behind it.
+        let guessed = reader.is_broken(name.span().start) || reader.is_broken(value.span().start);
+        let inner = value.get_ref().as_table();
+        if let (Some(full), Some(inner)) = (keys::find_table(prefix, name.get_ref()), inner) {
+            walk(draft, reader, full, inner);
+        } else if guessed {
             continue;
-        }
-        if let Some(key) = keys::find(prefix, name.get_ref()) {
+        } else if let Some(key) = keys::find(prefix, name.get_ref()) {
             (key.read)(draft, reader, &Item::new(key, value));
         } else if let Some(full) = keys::find_table(prefix, name.get_ref()) {
-            if let DeValue::Table(inner) = value.get_ref() {
-                walk(draft, reader, full, inner);
-            } else {
-                let found = kind_of(value.get_ref());
-                reader.report(|source| {
-                    let message = format!("`{full}` must be a table, not {found}");
-                    source
-                        .error(Code::WrongType, name.span(), message, format!("this is {found}"))
-                        .hint(format!("write [{full}] and its keys beneath"))
-                });
-            }
+            let found = kind_of(value.get_ref());
+            reader.report(|source| {
+                let message = format!("`{full}` must be a table, not {found}");
+                source
+                    .error(
+                        Code::WrongType,
+                        name.span(),
+                        message,
+                        format!("this is {found}"),
+                    )
+                    .hint(format!("write [{full}] and its keys beneath"))
+            });
         } else {
             reader.report(|source| unknown(source, prefix, name.get_ref(), name.span()));
         }
@@ -111,13 +133,12 @@ fn walk(draft: &mut Draft, reader: &mut Reader<'_>, prefix: &str, table: &DeTabl
 }
 
 /// The report on a key that the grammar does not have.
-fn unknown(
-    source: &Source,
-    table: &str,
-    name: &str,
-    span: std::ops::Range<usize>,
-) -> Diagnostic {
-    let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
+fn unknown(source: &Source, table: &str, name: &str, span: std::ops::Range<usize>) -> Diagnostic {
+    let place = if table.is_empty() {
+        String::new()
+    } else {
+        format!(" in [{table}]")
+    };
     let message = format!("unknown key `{}`{place}", shortened(name));
     let homes = keys::homes_of(name, table);
     if homes.is_empty() {

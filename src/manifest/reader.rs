@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -51,12 +50,20 @@ pub(super) struct Item<'v> {
 
 impl<'v> Item<'v> {
     pub fn new(key: &'static Key, value: &'v Spanned<DeValue<'v>>) -> Item<'v> {
-        Item { key, part: None, value: value.get_ref(), span: value.span() }
+        Item {
+            key,
+            part: None,
+            value: value.get_ref(),
+            span: value.span(),
+        }
     }
 
     /// A named part of this value.
     fn part<'a>(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
-        Item { part: Some(name), ..Item::new(self.key, value) }
+        Item {
+            part: Some(name),
+            ..Item::new(self.key, value)
+        }
     }
 
     /// An entry of this list.
@@ -79,7 +86,7 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "true or false",
+        DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
@@ -103,7 +110,12 @@ pub(super) fn did_you_mean(guess: Option<&str>) -> String {
 
 impl<'s> Reader<'s> {
     pub fn new(source: &'s Source) -> Reader<'s> {
-        Reader { source, broken: Vec::new(), reports: Vec::new(), unlisted: 0 }
+        Reader {
+            source,
+            broken: Vec::new(),
+            reports: Vec::new(),
+            unlisted: 0,
+        }
     }
 
     /// Files a report that is only worded when it will be shown.
@@ -149,7 +161,10 @@ impl<'s> Reader<'s> {
     pub fn into_reports(self) -> Vec<Diagnostic> {
         let mut reports = self.reports;
         reports.sort_by_key(|report| {
-            report.labels.first().map(|label| (label.origin.line, label.origin.column))
+            report
+                .labels
+                .first()
+                .map(|label| (label.origin.line, label.origin.column))
         });
         if self.unlisted > 0 {
             let end = self.source.origin(self.source.text.len());
@@ -182,8 +197,12 @@ impl<'s> Reader<'s> {
         };
         self.report(|source| {
             let message = format!("`{name}` must be {wanted}, not {found}");
-            let error =
-                source.error(Code::WrongType, item.span.clone(), message, format!("this is {found}"));
+            let error = source.error(
+                Code::WrongType,
+                item.span.clone(),
+                message,
+                format!("this is {found}"),
+            );
             hint.into_iter().fold(error, Diagnostic::hint)
         });
     }
@@ -263,11 +282,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A whole number within bounds.
-    pub fn integer<T>(
-        &mut self,
-        item: &Item<'_>,
-        bounds: RangeInclusive<i64>,
-    ) -> Option<Sourced<T>>
+    pub fn integer<T>(&mut self, item: &Item<'_>, bounds: RangeInclusive<i64>) -> Option<Sourced<T>>
     where
         T: TryFrom<i64>,
     {
@@ -281,7 +296,7 @@ impl<'s> Reader<'s> {
             .and_then(|value| T::try_from(value).ok());
         if value.is_none() {
             let (least, most) = (bounds.start(), bounds.end());
-            let why = format!("it is a whole number from {least} to {most}");
+            let why = format!("it must be from {least} to {most}");
             self.bad_value(item, Fault::new(why));
         }
         value.map(|value| self.sourced(item, value))
@@ -307,7 +322,7 @@ impl<'s> Reader<'s> {
             self.bad_value(item, Fault::new(why));
             return list;
         }
-        for entry in array.iter() {
+        for entry in array {
             if !self.is_broken(entry.span().start)
                 && let Some(value) = read(self, &item.entry(entry))
             {
@@ -337,7 +352,7 @@ impl<'s> Reader<'s> {
             self.wrong_type(item, item.key.wants);
             return all;
         };
-        for (name, value) in table.iter() {
+        for (name, value) in table {
             if self.is_broken(name.span().start) {
                 continue;
             }
@@ -345,7 +360,10 @@ impl<'s> Reader<'s> {
             let checked = match read_name(name.get_ref()) {
                 Ok(name) => Some(name),
                 Err(fault) => {
-                    let at = Item { span: name.span(), ..item.part(name.get_ref(), value) };
+                    let at = Item {
+                        span: name.span(),
+                        ..item.part(name.get_ref(), value)
+                    };
                     self.bad_value(&at, fault);
                     None
                 }
@@ -364,7 +382,7 @@ impl<'s> Reader<'s> {
             self.wrong_type(item, item.key.wants);
             return None;
         };
-        let Some(program) = array.get(0) else {
+        let Some(program) = array.first() else {
             self.bad_value(item, Fault::new("it names no program"));
             return None;
         };
@@ -374,11 +392,14 @@ impl<'s> Reader<'s> {
             return None;
         }
         if program.get_ref().as_str() == Some("") {
-            self.bad_value(&item.entry(program), Fault::new("the program's name is empty"));
+            self.bad_value(
+                &item.entry(program),
+                Fault::new("the program's name is empty"),
+            );
             return None;
         }
         let mut words = Vec::with_capacity(array.len());
-        for entry in array.iter() {
+        for entry in array {
             // One that is bad is reported; so is each behind it.
             if let Some(word) = self.text(&item.entry(entry), |text| Ok(text.to_owned())) {
                 words.push(word.value);
@@ -390,7 +411,7 @@ impl<'s> Reader<'s> {
     /// Seconds, plain or as a duration.
     pub fn seconds(&mut self, item: &Item<'_>) -> Option<Sourced<u64>> {
         match item.value {
-            DeValue::Integer(_) => self.integer(item, 1..=i64::MAX),
+            DeValue::Integer(_) => self.integer(item, 1..=u32::MAX.into()),
             DeValue::String(_) => self.text(item, values::duration),
             _ => {
                 self.wrong_type(item, item.key.wants);
@@ -407,11 +428,9 @@ impl<'s> Reader<'s> {
     ) -> Option<Sourced<String>> {
         let read = match item.value {
             DeValue::String(_) => return self.text(item, read),
-            DeValue::Integer(number) => {
-                i64::from_str_radix(number.as_str(), number.radix())
-                    .map_err(|_| Fault::new("the number is too large"))
-                    .and_then(|number| read(&number.to_string()))
-            }
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_err(|_| Fault::new("the number is too large"))
+                .and_then(|number| read(&number.to_string())),
             _ => {
                 self.wrong_type(item, item.key.wants);
                 return None;
@@ -438,7 +457,10 @@ impl<'s> Reader<'s> {
                 let guess = did_you_mean(closest(text, known.iter().copied()));
                 source
                     .error(Code::UnknownKey, span, message, guess)
-                    .hint(format!("it may have {}", alternatives(known.iter().copied())))
+                    .hint(format!(
+                        "it may have {}",
+                        alternatives(known.iter().copied())
+                    ))
             });
         }
     }
@@ -452,7 +474,11 @@ impl<'s> Reader<'s> {
                 return None;
             };
             let path = self.text(item, path)?;
-            let grant = PathGrant { path: path.value, required: false, exec: None };
+            let grant = PathGrant {
+                path: path.value,
+                required: false,
+                exec: None,
+            };
             return Some(Sourced::new(grant, path.origin));
         };
         self.only(item, table, &["path", "required", "exec"]);
@@ -475,14 +501,25 @@ impl<'s> Reader<'s> {
             return None;
         };
         let path = self.text(&item.part("path", value), path)?.value;
-        Some(self.sourced(item, PathGrant { path, required, exec }))
+        Some(self.sourced(
+            item,
+            PathGrant {
+                path,
+                required,
+                exec,
+            },
+        ))
     }
 
     /// `agents.ssh`: true, false or a table.
     pub fn ssh_agent(&mut self, item: &Item<'_>) -> Option<Sourced<SshAgent>> {
         let table = match item.value {
             DeValue::Boolean(enabled) => {
-                let agent = SshAgent { enabled: *enabled, keys: Vec::new(), confirm: false };
+                let agent = SshAgent {
+                    enabled: *enabled,
+                    keys: Vec::new(),
+                    confirm: false,
+                };
                 return Some(self.sourced(item, agent));
             }
             DeValue::Table(table) => table,
@@ -510,7 +547,14 @@ impl<'s> Reader<'s> {
             Some(value) => self.flag(&item.part("confirm", value))?.value,
             None => false,
         };
-        Some(self.sourced(item, SshAgent { enabled: true, keys, confirm }))
+        Some(self.sourced(
+            item,
+            SshAgent {
+                enabled: true,
+                keys,
+                confirm,
+            },
+        ))
     }
 }
 

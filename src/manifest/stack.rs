@@ -1,2 +1,280 @@
-//! stub
-pub struct Target;pub fn policy(){}
+//! All that is said about one application, laid over each other.
+//!
+//! From the bottom: the shipped manifest, the administrator's file, the
+//! person's file, the flags of this run. Beneath each file lie the presets
+//! that it names, in their order, each with its own presets beneath it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::app_id::AppId;
+use crate::model::manifest::{Manifest, Policy, Settings};
+use crate::model::origin::{Layer, Origin, Sourced};
+use crate::report::{Code, Diagnostic};
+
+use super::closest::closest;
+use super::locate::{Found, Places};
+use super::parse::parse;
+
+/// How deep presets may build on presets.
+const DEEPEST: usize = 8;
+
+/// Which application is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The one with this id, wherever its files lie.
+    App(AppId),
+    /// The one that this file is about. It stands in place of the shipped
+    /// manifest; the administrator's and the user's files still apply.
+    File(PathBuf),
+}
+
+/// Reads all layers about an application and merges them, the command line's
+/// on top. With the policy come warnings.
+///
+/// # Errors
+/// Everything that is wrong in any of the files.
+pub fn policy(
+    target: &Target,
+    places: &Places,
+    command_line: Settings,
+) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut pile = Pile {
+        places,
+        settings: Settings::default(),
+        files: Vec::new(),
+        errors: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let id = match target {
+        Target::App(id) => {
+            let found = places.find(id)?;
+            if found.is_empty() {
+                return Err(vec![no_manifest(id, places)]);
+            }
+            for file in found {
+                pile.lay(&file, id);
+            }
+            id.clone()
+        }
+        Target::File(path) => {
+            let file = places.named(path).map_err(|error| vec![error])?;
+            let manifest = parse(&file.text, &file.name(), file.layer)?;
+            let id = id_of(&manifest)?;
+            pile.stack(manifest);
+            for layer in [Layer::Admin, Layer::User] {
+                match places.in_layer(layer, &id) {
+                    Ok(Some(file)) => pile.lay(&file, &id),
+                    Ok(None) => {}
+                    Err(error) => pile.errors.push(error),
+                }
+            }
+            id
+        }
+    };
+    pile.settings = pile.settings.merge(command_line);
+    if pile.errors.is_empty() && pile.settings.command.is_none() {
+        pile.errors.push(no_command(&id, &pile.files));
+    }
+    if !pile.errors.is_empty() {
+        return Err(pile.errors);
+    }
+    Ok((
+        Policy {
+            id,
+            settings: pile.settings,
+            files: pile.files,
+        },
+        pile.warnings,
+    ))
+}
+
+/// What has been merged so far.
+struct Pile<'p> {
+    places: &'p Places,
+    settings: Settings,
+    files: Vec<(Layer, String)>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Pile<'_> {
+    /// Lays the file of a layer on top, with its presets beneath it.
+    fn lay(&mut self, file: &Found, id: &AppId) {
+        let Some(manifest) = self.read(file) else {
+            return;
+        };
+        if let Some(stated) = &manifest.id
+            && stated.value != *id
+        {
+            self.errors.push(
+                Diagnostic::error(
+                    Code::WrongId,
+                    format!("the file is about `{}`, not about `{id}`", stated.value),
+                )
+                .at(&stated.origin)
+                .hint(format!(
+                    "rename the file to {}.toml, or correct its `id`",
+                    stated.value
+                )),
+            );
+        }
+        self.stack(manifest);
+    }
+
+    /// Lays a manifest on top, with its presets beneath it.
+    fn stack(&mut self, manifest: Manifest) {
+        self.presets(&manifest, &mut Vec::new(), &mut BTreeSet::new());
+        self.add(manifest);
+    }
+
+    fn read(&mut self, file: &Found) -> Option<Manifest> {
+        match parse(&file.text, &file.name(), file.layer) {
+            Ok(manifest) => Some(manifest),
+            Err(errors) => {
+                self.errors.extend(errors);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, manifest: Manifest) {
+        let lower = std::mem::take(&mut self.settings);
+        self.settings = lower.merge(manifest.settings);
+        self.files.push((manifest.layer, manifest.file));
+    }
+
+    /// Lays the presets that a file names. `way` leads from the file to here;
+    /// `laid` are the presets that lie beneath the file already, since two
+    /// can build on the same third.
+    fn presets(&mut self, manifest: &Manifest, way: &mut Vec<String>, laid: &mut BTreeSet<String>) {
+        for named in &manifest.extends {
+            let name = &named.value;
+            if let Some(again) = named.shadowed.first() {
+                self.warnings.push(
+                    Diagnostic::warning(format!("the preset `{name}` is named twice"))
+                        .at(&named.origin)
+                        .at(again),
+                );
+            }
+            if way.contains(name) {
+                let error = bad_preset(named, format!("the preset `{name}` builds on itself"));
+                self.errors
+                    .push(error.because(format!("{} > {name}", way.join(" > "))));
+            } else if way.len() >= DEEPEST {
+                let message = format!("more than {DEEPEST} presets build on each other");
+                self.errors
+                    .push(bad_preset(named, message).because(way.join(" > ")));
+            } else if laid.insert(name.clone()) {
+                let Some(preset) = self.preset(manifest.layer, named) else {
+                    continue;
+                };
+                way.push(name.clone());
+                self.presets(&preset, way, laid);
+                way.pop();
+                self.add(preset);
+            }
+        }
+    }
+
+    /// Opens and reads the preset that a file names.
+    fn preset(&mut self, layer: Layer, named: &Sourced<String>) -> Option<Manifest> {
+        let name = &named.value;
+        let file = match self.places.preset(layer, name) {
+            Ok(Some(file)) => file,
+            Ok(None) => {
+                let mut error = bad_preset(named, format!("there is no preset `{name}`"));
+                for folder in &self.places.vendor {
+                    let place = folder.join(format!("{name}.toml"));
+                    error = error.because(format!("{} does not exist", place.display()));
+                }
+                let known = self.places.presets();
+                let guess = closest(name, known.iter().map(String::as_str));
+                self.errors.push(hint_guess(error, guess));
+                return None;
+            }
+            Err(error) => {
+                self.errors.push(error.at(&named.origin));
+                return None;
+            }
+        };
+        let preset = self.read(&file)?;
+        if let Some(id) = &preset.id {
+            self.errors.push(
+                Diagnostic::error(Code::BadPreset, "a preset is about no application")
+                    .at(&id.origin)
+                    .hint("remove its `id`"),
+            );
+        }
+        Some(preset)
+    }
+}
+
+/// The id that a file named by its path says that it is about.
+fn id_of(manifest: &Manifest) -> Result<AppId, Vec<Diagnostic>> {
+    if let Some(id) = &manifest.id {
+        return Ok(id.value.clone());
+    }
+    let file = Arc::from(manifest.file.as_str());
+    let message = "the manifest does not say which application it is about";
+    Err(vec![
+        Diagnostic::error(Code::MissingKey, message)
+            .at(&Origin {
+                layer: manifest.layer,
+                file,
+                line: 1,
+                column: 1,
+            })
+            .hint("write its id beneath the schema, as in id = \"org.example.App\""),
+    ])
+}
+
+fn bad_preset(named: &Sourced<String>, message: String) -> Diagnostic {
+    Diagnostic::error(Code::BadPreset, message).at(&named.origin)
+}
+
+fn hint_guess(error: Diagnostic, guess: Option<&str>) -> Diagnostic {
+    match guess {
+        Some(guess) => error.hint(format!("did you mean `{guess}`?")),
+        None => error,
+    }
+}
+
+fn no_manifest(id: &AppId, places: &Places) -> Diagnostic {
+    let mut error = Diagnostic::error(Code::NoManifest, format!("there is no manifest for `{id}`"));
+    for layer in [Layer::User, Layer::Admin, Layer::Vendor] {
+        for folder in places.folders(layer) {
+            let place = folder.join(format!("{id}.toml"));
+            error = error.because(format!("{} does not exist", place.display()));
+        }
+    }
+    let known = places.list();
+    let known = || known.iter().map(|(id, _)| id.as_str());
+    // People remember an application's name better than its vendor's.
+    let last = |id: &str| id.rsplit('.').next().unwrap_or(id).to_lowercase();
+    let same_name = || known().find(|other| last(other) == last(id.as_str()));
+    hint_guess(error, closest(id.as_str(), known()).or_else(same_name))
+}
+
+fn no_command(id: &AppId, files: &[(Layer, String)]) -> Diagnostic {
+    let message = format!("no manifest says which program `{id}` is");
+    let mut error = Diagnostic::error(Code::MissingKey, message);
+    for (layer, file) in files {
+        let file = Arc::from(file.as_str());
+        error = error.at(&Origin {
+            layer: *layer,
+            file,
+            line: 0,
+            column: 0,
+        });
+    }
+    let error = error.hint("write it as in command = [\"evince\"]");
+    if files.iter().all(|(layer, _)| *layer != Layer::Vendor) {
+        return error.because("there are only overrides and no shipped manifest beneath them");
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::report::Code;
+use crate::report::{Code, Diagnostic};
 
 use super::reader::{Reader, shortened};
 use super::source::Source;
@@ -35,17 +35,27 @@ pub(super) fn report(reader: &mut Reader<'_>, table: &Table<'_>, errors: Vec<Err
     if let Some((start, error)) = &open {
         reader.report_broken(start.start, |source| {
             let message = format!("this is not TOML: {}", error.message());
-            source.error(Code::ManifestSyntax, start.clone(), message, "it begins here")
+            source.error(
+                Code::ManifestSyntax,
+                start.clone(),
+                message,
+                "it begins here",
+            )
         });
     }
     for (span, error) in &errors {
-        if open.as_ref().is_some_and(|(start, _)| span.start >= start.start) {
+        if open
+            .as_ref()
+            .is_some_and(|(start, _)| span.start >= start.start)
+        {
+            continue;
+        }
+        if error.message() == "duplicate key" {
+            // The line is well understood, and so is the rest of it.
+            reader.report(|source| twice(source, table, span.clone()));
             continue;
         }
         reader.report_broken(span.start, |source| {
-            if error.message() == "duplicate key" {
-                return twice(source, table, span.clone());
-            }
             let (message, remark) = wording(source, table, span, error.message());
             source.error(Code::ManifestSyntax, span.clone(), message, remark)
         });
@@ -60,7 +70,7 @@ pub(super) fn report(reader: &mut Reader<'_>, table: &Table<'_>, errors: Vec<Err
 
 /// Where the outermost array or inline table begins that reaches up to `at`.
 fn opening(source: &Source, table: &Table<'_>, at: usize) -> Option<Range<usize>> {
-    for (_, value) in table.iter() {
+    for (_, value) in table {
         let span = value.span();
         let bracket = source.text.as_bytes().get(span.start);
         match value.get_ref() {
@@ -88,21 +98,35 @@ fn wording(
     span: &Range<usize>,
     message: &str,
 ) -> (String, String) {
-    let bad = source.text.get(span.start..).and_then(|rest| rest.chars().next());
+    let bad = source
+        .text
+        .get(span.start..)
+        .and_then(|rest| rest.chars().next());
     if let Some(bad) = bad
         && bad.is_control()
         && !matches!(bad, '\n' | '\r' | '\t')
     {
-        let where_to = key_around(table, span.start, "")
-            .map_or_else(|| "the file".to_owned(), |key| format!("the value of `{key}`"));
-        let message = format!("{where_to} has a control character (U+{:04X})", u32::from(bad));
+        let where_to = key_around(table, span.start, "").map_or_else(
+            || "the file".to_owned(),
+            |key| format!("the value of `{key}`"),
+        );
+        let message = format!(
+            "{where_to} has a control character (U+{:04X})",
+            u32::from(bad)
+        );
         return (message, "this is it".to_owned());
     }
     if message.starts_with("string values must be quoted") {
         return if span.is_empty() {
-            ("a key has no value".to_owned(), "something must stand here".to_owned())
+            (
+                "a key has no value".to_owned(),
+                "something must stand here".to_owned(),
+            )
         } else {
-            ("a string has no quotes".to_owned(), "put this into quotes".to_owned())
+            (
+                "a string has no quotes".to_owned(),
+                "put this into quotes".to_owned(),
+            )
         };
     }
     (format!("this is not TOML: {message}"), String::new())
@@ -110,7 +134,7 @@ fn wording(
 
 /// The dotted name of the key whose value holds the byte `at`.
 fn key_around(table: &Table<'_>, at: usize, prefix: &str) -> Option<String> {
-    for (key, value) in table.iter() {
+    for (key, value) in table {
         let name = || format!("{prefix}{}", shortened(key.get_ref()));
         if let DeValue::Table(inner) = value.get_ref()
             && let Some(found) = key_around(inner, at, &format!("{}.", name()))
@@ -125,14 +149,20 @@ fn key_around(table: &Table<'_>, at: usize, prefix: &str) -> Option<String> {
 }
 
 /// A key or table that stands twice, with both places.
-fn twice(source: &Source, table: &Table<'_>, span: Range<usize>) -> crate::report::Diagnostic {
+fn twice(source: &Source, table: &Table<'_>, span: Range<usize>) -> Diagnostic {
     let name = shortened(&source.text[span.clone()]);
     let line = source.line(span.start);
     let is_header = source.line_text(line).trim_start().starts_with('[');
-    let first = if is_header { header_before(source, line) } else { key_before(source, table, &span) };
+    let first = if is_header {
+        header_before(source, line)
+    } else {
+        key_before(source, table, &span)
+    };
     let message = if is_header {
         let header = source.line_text(line).trim();
-        let header = header.split_once('#').map_or(header, |(header, _)| header.trim_end());
+        let header = header
+            .split_once('#')
+            .map_or(header, |(header, _)| header.trim_end());
         format!("the table {} stands twice", shortened(header))
     } else {
         format!("the key `{name}` stands twice")
@@ -186,7 +216,10 @@ fn key_before(source: &Source, root: &Table<'_>, span: &Range<usize>) -> Option<
     // the path of a dotted key.
     let before = source.text.get(start..at)?;
     let before = before.rsplit([',', '{', '\n']).next().unwrap_or(before);
-    for part in before.split('.').map(|part| part.trim().trim_matches(['"', '\''])) {
+    for part in before
+        .split('.')
+        .map(|part| part.trim().trim_matches(['"', '\'']))
+    {
         if part.is_empty() {
             continue;
         }
@@ -205,7 +238,7 @@ fn header_above<'a, 't>(
     best: &mut usize,
     found: &mut &'a Table<'t>,
 ) {
-    for (_, value) in table.iter() {
+    for (_, value) in table {
         let start = value.span().start;
         if let DeValue::Table(inner) = value.get_ref()
             && bytes.get(start) != Some(&b'{')

@@ -97,25 +97,52 @@ mod tests {
 
     #[test]
     fn plain_text_is_borrowed() {
-        for text in ["", "org.gnome.Evince", "Größe – 書類 – Ελληνικά – نص", "a\\b \"c\" 'd'"]
-        {
-            assert!(matches!(safe(text), Cow::Borrowed(same) if same == text), "{text:?}");
+        for text in [
+            "",
+            "org.gnome.Evince",
+            "Größe – 書類 – Ελληνικά – نص",
+            "a\\b \"c\" 'd'",
+        ] {
+            assert!(
+                matches!(safe(text), Cow::Borrowed(same) if same == text),
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn controls_are_written_out() {
         assert_eq!(safe("a\u{1b}[31mred\u{7}"), "a\\u{1b}[31mred\\u{7}");
-        assert_eq!(safe("\u{9b}2J\u{90}\u{7f}\0"), "\\u{9b}2J\\u{90}\\u{7f}\\u{0}");
+        assert_eq!(
+            safe("\u{9b}2J\u{90}\u{7f}\0"),
+            "\\u{9b}2J\\u{90}\\u{7f}\\u{0}"
+        );
         assert_eq!(safe("a\nb\rc\td"), "a\\nb\\rc\\td");
     }
 
     #[test]
     fn unseen_characters_are_written_out() {
         let unseen = [
-            '\u{ad}', '\u{61c}', '\u{180e}', '\u{200b}', '\u{200d}', '\u{200e}', '\u{200f}',
-            '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2069}',
-            '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{fffb}', '\u{e0041}', '\u{e0fff}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fffb}',
+            '\u{e0041}',
+            '\u{e0fff}',
         ];
         for c in unseen {
             let want = format!("x\\u{{{:x}}}y", c as u32);
@@ -125,7 +152,15 @@ mod tests {
 
     #[test]
     fn neighbours_of_the_unseen_stay() {
-        for c in ['\u{ac}', '\u{ae}', '\u{a0}', '\u{2010}', '\u{202f}', '\u{fffd}', '\u{f0000}'] {
+        for c in [
+            '\u{ac}',
+            '\u{ae}',
+            '\u{a0}',
+            '\u{2010}',
+            '\u{202f}',
+            '\u{fffd}',
+            '\u{f0000}',
+        ] {
             assert!(!is_hostile(c), "{c:?}");
         }
     }
