@@ -1,5 +1,6 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 pub mod cli;
+pub mod cmd;
 pub mod exec;
 pub mod freeze;
 pub mod host;

@@ -1,1 +1,5 @@
-fn main(){ println!("{:?}", std::env::current_exe()); }
+//! The `pinfold` program.
+
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(pinfold::cmd::main())
+}

@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn messages_arrive_as_sent() {
         let (a, b) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .unwrap();
         let mut all = vec![
             Message::NotExecuted(Errno::NOENT),
             Message::Running,

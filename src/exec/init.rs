@@ -78,10 +78,7 @@ fn become_application(frozen: &Frozen, before: Before) -> Errno {
 /// Waits for children and for the monitor until nothing is left.
 fn attend(monitor: &OwnedFd, children: &OwnedFd, application: i32) -> ! {
     loop {
-        let mut fds = [
-            PollFd::new(children, PollFlags::IN),
-            PollFd::new(monitor, PollFlags::IN),
-        ];
+        let mut fds = [PollFd::new(children, PollFlags::IN), PollFd::new(monitor, PollFlags::IN)];
         match poll(&mut fds, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => process::exit_now(1),

@@ -59,11 +59,14 @@ pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
         Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
     )
     .during(Phase::Root)?;
-    let mut tree = Tree { frozen, host: host.as_fd(), root, attached: false, proc: None, covers: false };
+    let mut tree =
+        Tree { frozen, host: host.as_fd(), root, attached: false, proc: None, covers: false };
     tree.make()?;
     mount::set_attributes(
         tree.root.as_fd(),
-        Attributes::MOUNT_ATTR_RDONLY | Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
+        Attributes::MOUNT_ATTR_RDONLY
+            | Attributes::MOUNT_ATTR_NOSUID
+            | Attributes::MOUNT_ATTR_NODEV,
         false,
     )
     .during(Phase::ReadOnlyRoot)?;

@@ -18,13 +18,13 @@ use crate::sys::Errno;
 /// When a part of the way is no folder, or cannot be made.
 pub fn make(fs: &HostFs, step: &HostStep) -> Result<(), Diagnostic> {
     walk(fs, step).map_err(|errno| {
-        let error = Diagnostic::error(Code::StepFailed, format!("cannot make the folder {}", step.folder))
-            .at(&step.origin)
-            .because(errno);
+        let error =
+            Diagnostic::error(Code::StepFailed, format!("cannot make the folder {}", step.folder))
+                .at(&step.origin)
+                .because(errno);
         match errno {
-            Errno::LOOP | Errno::NOTDIR => {
-                error.hint("a link or file stands where a folder should be; look at it and remove it")
-            }
+            Errno::LOOP | Errno::NOTDIR => error
+                .hint("a link or file stands where a folder should be; look at it and remove it"),
             _ => error,
         }
     })

@@ -7,8 +7,8 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
 };
 
 use crate::model::path::AbsPath;
@@ -49,7 +49,11 @@ pub fn missing(abi: u32) -> Vec<&'static str> {
 /// The kernel's access rights for a class.
 fn rights(access: Access, kind: Kind) -> BitFlags<AccessFs> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let use_ = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev | AccessFs::ResolveUnix;
+    let use_ = read
+        | AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::IoctlDev
+        | AccessFs::ResolveUnix;
     let change = use_
         | AccessFs::RemoveDir
         | AccessFs::RemoveFile
@@ -85,10 +89,13 @@ pub fn freeze(
 ) -> Result<Option<FrozenLandlock>, Diagnostic> {
     let lacking = missing(abi);
     if plan.mode == LandlockMode::Require && !lacking.is_empty() {
-        return Err(Diagnostic::error(Code::HostKernel, "landlock is required, and this kernel cannot do all of it")
-            .at(&plan.origin)
-            .because(format!("landlock ABI {abi} lacks: {}", lacking.join(", ")))
-            .hint("use a later kernel, or state landlock = \"best\""));
+        return Err(Diagnostic::error(
+            Code::HostKernel,
+            "landlock is required, and this kernel cannot do all of it",
+        )
+        .at(&plan.origin)
+        .because(format!("landlock ABI {abi} lacks: {}", lacking.join(", ")))
+        .hint("use a later kernel, or state landlock = \"best\""));
     }
     if abi == 0 {
         return Ok(None);

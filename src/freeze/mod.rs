@@ -138,9 +138,8 @@ pub struct Frozen {
 /// A text for the kernel. Every text of a plan has been checked to hold no
 /// NUL; one that does all the same is a bug.
 fn c_string(text: &str) -> Result<CString, Diagnostic> {
-    CString::new(text).map_err(|_| {
-        Diagnostic::error(Code::Bug, format!("a NUL in a text of the plan: {text:?}"))
-    })
+    CString::new(text)
+        .map_err(|_| Diagnostic::error(Code::Bug, format!("a NUL in a text of the plan: {text:?}")))
 }
 
 fn relative(path: &AbsPath) -> Result<CString, Diagnostic> {
@@ -183,7 +182,9 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
             }
             Action::Fill { mode, slot, .. } => {
                 let content = match slot {
-                    Slot::XCookie { authority, display } => authority::cookie(fs, authority, *display),
+                    Slot::XCookie { authority, display } => {
+                        authority::cookie(fs, authority, *display)
+                    }
                 };
                 Operation::Text { mode: *mode, content }
             }
@@ -214,7 +215,8 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         });
     }
     let process = &plan.process;
-    let texts = |list: &[String]| list.iter().map(|text| c_string(text)).collect::<Result<Vec<_>, _>>();
+    let texts =
+        |list: &[String]| list.iter().map(|text| c_string(text)).collect::<Result<Vec<_>, _>>();
     let environment = process
         .environment
         .iter()

@@ -25,7 +25,8 @@ pub(super) fn account(fs: &HostFs, uid: u32) -> Account {
     let Some(fields) = entry(&bytes, uid) else {
         return Account::default();
     };
-    let field = |index: usize| fields.get(index).copied().and_then(|field| std::str::from_utf8(field).ok());
+    let field =
+        |index: usize| fields.get(index).copied().and_then(|field| std::str::from_utf8(field).ok());
     Account {
         name: field(0).filter(|name| is_name(name)).map(str::to_owned),
         home: field(5).and_then(folder),
@@ -56,7 +57,10 @@ pub(super) fn folder(text: &str) -> Option<AbsPath> {
 }
 
 fn read(fs: &HostFs, path: &str) -> Vec<u8> {
-    AbsPath::new(path).ok().and_then(|path| fs.read_bytes_following(&path, LIMIT).ok()).unwrap_or_default()
+    AbsPath::new(path)
+        .ok()
+        .and_then(|path| fs.read_bytes_following(&path, LIMIT).ok())
+        .unwrap_or_default()
 }
 
 /// The fields of the first line whose third field is `id`.

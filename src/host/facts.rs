@@ -87,9 +87,9 @@ pub fn read(fs: &HostFs, caller: Caller) -> Result<HostFacts, Vec<Diagnostic>> {
     };
 
     let below_home = |name: &str, default: &[&str]| {
-        variable(name)
-            .and_then(folder)
-            .unwrap_or_else(|| default.iter().fold(home.clone(), |path, element| path.child(element)))
+        variable(name).and_then(folder).unwrap_or_else(|| {
+            default.iter().fold(home.clone(), |path, element| path.child(element))
+        })
     };
     let config_home = below_home("XDG_CONFIG_HOME", &[".config"]);
     let data_home = below_home("XDG_DATA_HOME", &[".local", "share"]);
@@ -138,13 +138,16 @@ pub fn read(fs: &HostFs, caller: Caller) -> Result<HostFacts, Vec<Diagnostic>> {
 
 /// Whether a folder is the caller's own and shut to everybody else.
 fn is_private(fs: &HostFs, path: &AbsPath, uid: u32) -> bool {
-    fs.look_following(path)
-        .is_ok_and(|node| node.kind == NodeKind::Folder && node.uid == uid && node.mode & 0o077 == 0)
+    fs.look_following(path).is_ok_and(|node| {
+        node.kind == NodeKind::Folder && node.uid == uid && node.mode & 0o077 == 0
+    })
 }
 
 fn no_home(uid: u32, stated: Option<&str>) -> Diagnostic {
     let cause = match stated {
-        Some(text) => format!("HOME is {text:?}, which is no clean absolute path of a folder below /"),
+        Some(text) => {
+            format!("HOME is {text:?}, which is no clean absolute path of a folder below /")
+        }
         None => "HOME is not set".to_owned(),
     };
     Diagnostic::error(Code::HostEnvironment, "it cannot be told where your home folder is")
@@ -175,23 +178,27 @@ pub fn remarks(facts: &HostFacts) -> Vec<Diagnostic> {
     .into_iter()
     .filter_map(|(name, used)| ignored(name, folder_used(name, used), FOLDER))
     .collect();
-    remarks.extend([
-        ignored(
-            "XDG_RUNTIME_DIR",
-            facts.runtime_dir.is_some(),
-            "is not a folder of yours that is shut to others (mode 0700)",
-        ),
-        ignored("WAYLAND_SOCKET", facts.wayland.is_some(), "is no descriptor above 2"),
-        ignored("WAYLAND_DISPLAY", facts.wayland.is_some(), SOCKET),
-        ignored("DISPLAY", facts.x11.is_some(), SOCKET),
-        ignored(
-            "XAUTHORITY",
-            facts.x11.as_ref().is_none_or(|x11| x11.authority.is_some()),
-            "is the path of no file on this machine",
-        ),
-        ignored("PULSE_SERVER", facts.pulse.is_some(), SOCKET),
-        ignored("PIPEWIRE_REMOTE", facts.pipewire.is_some(), SOCKET),
-    ].into_iter().flatten());
+    remarks.extend(
+        [
+            ignored(
+                "XDG_RUNTIME_DIR",
+                facts.runtime_dir.is_some(),
+                "is not a folder of yours that is shut to others (mode 0700)",
+            ),
+            ignored("WAYLAND_SOCKET", facts.wayland.is_some(), "is no descriptor above 2"),
+            ignored("WAYLAND_DISPLAY", facts.wayland.is_some(), SOCKET),
+            ignored("DISPLAY", facts.x11.is_some(), SOCKET),
+            ignored(
+                "XAUTHORITY",
+                facts.x11.as_ref().is_none_or(|x11| x11.authority.is_some()),
+                "is the path of no file on this machine",
+            ),
+            ignored("PULSE_SERVER", facts.pulse.is_some(), SOCKET),
+            ignored("PIPEWIRE_REMOTE", facts.pipewire.is_some(), SOCKET),
+        ]
+        .into_iter()
+        .flatten(),
+    );
     remarks
 }
 
@@ -237,7 +244,8 @@ mod tests {
 
         fn runtime_dir(&self, mode: u32) {
             std::fs::create_dir_all(self.at("run/user/me")).unwrap();
-            std::fs::set_permissions(self.at("run/user/me"), PermissionsExt::from_mode(mode)).unwrap();
+            std::fs::set_permissions(self.at("run/user/me"), PermissionsExt::from_mode(mode))
+                .unwrap();
         }
 
         fn read(&self, variables: &[(&str, &str)]) -> Result<HostFacts, Vec<Diagnostic>> {
@@ -251,7 +259,8 @@ mod tests {
 
     fn caller(variables: &[(&str, &str)]) -> Caller {
         let (uid, gid) = ids();
-        let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let environment =
+            variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Caller { uid, gid, environment, cwd: None, free_display: 1, kernel: KernelFacts::default() }
     }
 
@@ -300,7 +309,10 @@ mod tests {
     fn an_account_that_no_file_has() {
         let host = Host::new();
         let facts = host.read(&[("HOME", "/home/eve"), ("USER", "eve@example.org")]).unwrap();
-        assert_eq!((facts.user.as_str(), facts.group.as_str()), ("eve@example.org", "eve@example.org"));
+        assert_eq!(
+            (facts.user.as_str(), facts.group.as_str()),
+            ("eve@example.org", "eve@example.org")
+        );
         assert_eq!((facts.shell.as_str(), facts.account_home), ("/bin/sh", None));
         let facts = host.read(&[("HOME", "/home/eve"), ("USER", "x:0:0\nroot")]).unwrap();
         assert_eq!(facts.user, "user");
@@ -311,7 +323,11 @@ mod tests {
         let host = Host::debian();
         for hostile in ["", "ada", "/", "/home/ada/..", "/home//ada", "/home/a\nb", "/home/./ada"] {
             let facts = host.read(&[("HOME", hostile)]).unwrap();
-            assert_eq!((facts.home.as_str(), facts.account_home.as_ref()), ("/home/ada", None), "{hostile:?}");
+            assert_eq!(
+                (facts.home.as_str(), facts.account_home.as_ref()),
+                ("/home/ada", None),
+                "{hostile:?}"
+            );
             assert_eq!(remarks(&facts).len(), usize::from(!hostile.is_empty()), "{hostile:?}");
         }
         let facts = host.read(&[("HOME", "/srv/other")]).unwrap();
@@ -333,10 +349,15 @@ mod tests {
     fn hostile_xdg_folders_give_way_to_the_defaults() {
         let host = Host::debian();
         for hostile in ["", "relative", "/", "/a/../b", "/a\nb", "//a", "~/.config"] {
-            let facts = host.read(&[("XDG_CONFIG_HOME", hostile), ("XDG_DATA_HOME", hostile)]).unwrap();
+            let facts =
+                host.read(&[("XDG_CONFIG_HOME", hostile), ("XDG_DATA_HOME", hostile)]).unwrap();
             assert_eq!(facts.config_home.as_str(), "/home/ada/.config", "{hostile:?}");
             assert_eq!(facts.data_home.as_str(), "/home/ada/.local/share", "{hostile:?}");
-            assert_eq!(remarks(&facts).len(), if hostile.is_empty() { 0 } else { 2 }, "{hostile:?}");
+            assert_eq!(
+                remarks(&facts).len(),
+                if hostile.is_empty() { 0 } else { 2 },
+                "{hostile:?}"
+            );
         }
     }
 
@@ -354,7 +375,10 @@ mod tests {
             assert_eq!(remarks(&facts).len(), 1, "{mode:o}");
         }
         host.runtime_dir(0o700);
-        let other = Caller { uid: ids().0 + 1, ..caller(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/user/me")]) };
+        let other = Caller {
+            uid: ids().0 + 1,
+            ..caller(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/user/me")])
+        };
         assert_eq!(read(&host.fs, other).unwrap().runtime_dir, None);
         host.write("run/user/file", "");
         let file = host.read(&[("XDG_RUNTIME_DIR", "/run/user/file")]).unwrap();
@@ -364,7 +388,12 @@ mod tests {
     #[test]
     fn what_leads_nowhere_is_remarked_on() {
         let facts = Host::debian()
-            .read(&[("DISPLAY", ":3"), ("WAYLAND_DISPLAY", "w"), ("PULSE_SERVER", "tcp:h"), ("PIPEWIRE_REMOTE", "p")])
+            .read(&[
+                ("DISPLAY", ":3"),
+                ("WAYLAND_DISPLAY", "w"),
+                ("PULSE_SERVER", "tcp:h"),
+                ("PIPEWIRE_REMOTE", "p"),
+            ])
             .unwrap();
         let told: Vec<String> = remarks(&facts).into_iter().map(|remark| remark.message).collect();
         assert_eq!(told.len(), 4, "{told:?}");
@@ -380,7 +409,10 @@ mod tests {
         let here = Caller::from_process(false, KernelFacts { landlock_abi: 4 }).unwrap();
         assert_eq!((here.uid, here.gid), ids());
         assert_eq!(here.kernel.landlock_abi, 4);
-        assert_eq!(here.cwd.map(String::from), std::env::current_dir().unwrap().to_str().map(str::to_owned));
+        assert_eq!(
+            here.cwd.map(String::from),
+            std::env::current_dir().unwrap().to_str().map(str::to_owned)
+        );
         assert_eq!(here.environment.get("PATH"), std::env::var("PATH").ok().as_ref());
     }
 }

@@ -367,7 +367,10 @@ mod tests {
         assert_eq!(host.read_text_following(&path("/home/ada/note"), 100).unwrap(), "hello");
         assert_eq!(host.look_following(&path("/home/ada")).unwrap().kind, NodeKind::Folder);
         // The real /etc/passwd exists; that of the tree does not yet.
-        assert_eq!(errno(host.read_text_following(&path("/var/outside"), 1 << 20)), Some(Errno::NOENT));
+        assert_eq!(
+            errno(host.read_text_following(&path("/var/outside"), 1 << 20)),
+            Some(Errno::NOENT)
+        );
         fs::create_dir(dir.path().join("etc")).unwrap();
         fs::write(dir.path().join("etc/passwd"), "inside").unwrap();
         assert_eq!(host.read_text_following(&path("/var/outside"), 100).unwrap(), "inside");
@@ -410,16 +413,25 @@ mod tests {
         let note = path("/var/home/ada/note");
         assert_eq!(host.read_text(&note, 5).unwrap(), "hello");
         assert_eq!(host.read_text(&note, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        assert_eq!(host.read_text(&path("/var"), 100).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            host.read_text(&path("/var"), 100).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
         let big = "0123456789".repeat(1000);
         fs::write(dir.path().join("big"), &big).unwrap();
         assert_eq!(host.read_text(&path("/big"), 10_000).unwrap(), big);
         fs::write(dir.path().join("bytes"), [0xff]).unwrap();
-        assert_eq!(host.read_text(&path("/bytes"), 10).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            host.read_text(&path("/bytes"), 10).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
         assert_eq!(host.read_bytes_following(&path("/bytes"), 10).unwrap(), [0xff]);
         // Would wait forever if it were opened in the plain way.
         rustix::fs::mkfifoat(CWD, dir.path().join("pipe"), Mode::RUSR).unwrap();
-        assert_eq!(host.read_text(&path("/pipe"), 10).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            host.read_text(&path("/pipe"), 10).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
     }
 
     #[test]

@@ -83,7 +83,14 @@ impl Session<'_> {
         let authority = authority.filter(|path| {
             self.fs.look_following(path).is_ok_and(|node| node.kind == NodeKind::File)
         });
-        Some(XDisplay { text: text.to_owned(), socket, number, screen, authority, free_number: self.free_display })
+        Some(XDisplay {
+            text: text.to_owned(),
+            socket,
+            number,
+            screen,
+            authority,
+            free_number: self.free_display,
+        })
     }
 
     /// Where the PulseAudio server listens.
@@ -208,7 +215,11 @@ mod tests {
             place
         }
 
-        fn ask<T>(&self, variables: &[(&str, &str)], question: impl FnOnce(&Session<'_>) -> T) -> T {
+        fn ask<T>(
+            &self,
+            variables: &[(&str, &str)],
+            question: impl FnOnce(&Session<'_>) -> T,
+        ) -> T {
             let environment =
                 variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             question(&Session {
@@ -235,7 +246,8 @@ mod tests {
         assert_eq!(ask(&[("XDG_SESSION_TYPE", "wayland")]), at("/run/me/wayland-0"));
         assert_eq!(ask(&[("XDG_SESSION_TYPE", "tty")]), None);
         assert_eq!(ask(&[("XDG_SESSION_TYPE", "x11")]), None);
-        for nowhere in ["", "wayland-1", "../me/wayland-0", "./wayland-0", "/srv", "/srv/../srv/w"] {
+        for nowhere in ["", "wayland-1", "../me/wayland-0", "./wayland-0", "/srv", "/srv/../srv/w"]
+        {
             assert_eq!(ask(&[("WAYLAND_DISPLAY", nowhere)]), None, "{nowhere:?}");
         }
     }
@@ -338,14 +350,21 @@ mod tests {
     #[test]
     fn pulse_by_server_runtime_path_and_default() {
         let desk = Desk::new(&["/run/me/pulse/native", "/srv/pulse", "/srv/run/native"]);
-        let ask = |variables: &[(&str, &str)]| desk.ask(variables, |session| session.pulse()).map(String::from);
+        let ask = |variables: &[(&str, &str)]| {
+            desk.ask(variables, |session| session.pulse()).map(String::from)
+        };
         assert_eq!(ask(&[]).as_deref(), Some("/run/me/pulse/native"));
         assert_eq!(ask(&[("PULSE_SERVER", "unix:/srv/pulse")]).as_deref(), Some("/srv/pulse"));
         assert_eq!(ask(&[("PULSE_SERVER", "/srv/pulse")]).as_deref(), Some("/srv/pulse"));
-        assert_eq!(ask(&[("PULSE_SERVER", "{abc}unix:/srv/pulse tcp:h")]).as_deref(), Some("/srv/pulse"));
+        assert_eq!(
+            ask(&[("PULSE_SERVER", "{abc}unix:/srv/pulse tcp:h")]).as_deref(),
+            Some("/srv/pulse")
+        );
         assert_eq!(ask(&[("PULSE_SERVER", "")]).as_deref(), Some("/run/me/pulse/native"));
         assert_eq!(ask(&[("PULSE_RUNTIME_PATH", "/srv/run")]).as_deref(), Some("/srv/run/native"));
-        for nowhere in ["tcp:localhost", "localhost", "unix:/srv/none", "unix:srv/pulse", " ", "{abc"] {
+        for nowhere in
+            ["tcp:localhost", "localhost", "unix:/srv/none", "unix:srv/pulse", " ", "{abc"]
+        {
             assert_eq!(ask(&[("PULSE_SERVER", nowhere)]), None, "{nowhere:?}");
         }
     }
@@ -353,10 +372,15 @@ mod tests {
     #[test]
     fn pipewire_by_remote_runtime_folder_and_default() {
         let desk = Desk::new(&["/run/me/pipewire-0", "/run/me/pw", "/srv/pipewire-0"]);
-        let ask = |variables: &[(&str, &str)]| desk.ask(variables, |session| session.pipewire()).map(String::from);
+        let ask = |variables: &[(&str, &str)]| {
+            desk.ask(variables, |session| session.pipewire()).map(String::from)
+        };
         assert_eq!(ask(&[]).as_deref(), Some("/run/me/pipewire-0"));
         assert_eq!(ask(&[("PIPEWIRE_REMOTE", "pw")]).as_deref(), Some("/run/me/pw"));
-        assert_eq!(ask(&[("PIPEWIRE_REMOTE", "/srv/pipewire-0")]).as_deref(), Some("/srv/pipewire-0"));
+        assert_eq!(
+            ask(&[("PIPEWIRE_REMOTE", "/srv/pipewire-0")]).as_deref(),
+            Some("/srv/pipewire-0")
+        );
         assert_eq!(ask(&[("PIPEWIRE_RUNTIME_DIR", "/srv")]).as_deref(), Some("/srv/pipewire-0"));
         assert_eq!(ask(&[("PIPEWIRE_RUNTIME_DIR", "srv")]), None);
         assert_eq!(ask(&[("PIPEWIRE_REMOTE", "none")]), None);

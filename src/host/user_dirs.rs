@@ -11,9 +11,14 @@ const LIMIT: usize = 64 << 10;
 /// The well-known folders of a home. Without a word about one in the file it
 /// has its English name; one that the file puts at the home itself is
 /// switched off, as `xdg-user-dirs` has it.
-pub(super) fn user_dirs(fs: &HostFs, config_home: &AbsPath, home: &AbsPath) -> BTreeMap<UserDir, AbsPath> {
+pub(super) fn user_dirs(
+    fs: &HostFs,
+    config_home: &AbsPath,
+    home: &AbsPath,
+) -> BTreeMap<UserDir, AbsPath> {
     // Links are followed, since people keep this file with their dot files.
-    let text = fs.read_text_following(&config_home.child("user-dirs.dirs"), LIMIT).unwrap_or_default();
+    let text =
+        fs.read_text_following(&config_home.child("user-dirs.dirs"), LIMIT).unwrap_or_default();
     parse(&text, home)
 }
 
@@ -95,7 +100,11 @@ mod tests {
             (r#""$HOME/a \"b\" \$c\\d""#, r#"/home/ada/a "b" $c\d"#),
             (r#""$HOME/Musik"   "#, "/home/ada/Musik"),
         ] {
-            assert_eq!(music(&format!("XDG_MUSIC_DIR={value}\n")).as_deref(), Some(want), "{value}");
+            assert_eq!(
+                music(&format!("XDG_MUSIC_DIR={value}\n")).as_deref(),
+                Some(want),
+                "{value}"
+            );
         }
         assert_eq!(music("XDG_MUSIC_DIR=\"/a\"\nXDG_MUSIC_DIR=\"/b\"").as_deref(), Some("/b"));
     }
@@ -132,8 +141,14 @@ mod tests {
         let fs = HostFs::at(dir.path()).unwrap();
         let line = "XDG_MUSIC_DIR=\"/srv/music\"\n";
         std::fs::write(dir.path().join("user-dirs.dirs"), line).unwrap();
-        assert_eq!(user_dirs(&fs, &AbsPath::root(), &home())[&UserDir::Music].as_str(), "/srv/music");
+        assert_eq!(
+            user_dirs(&fs, &AbsPath::root(), &home())[&UserDir::Music].as_str(),
+            "/srv/music"
+        );
         std::fs::write(dir.path().join("user-dirs.dirs"), line.repeat(10_000)).unwrap();
-        assert_eq!(user_dirs(&fs, &AbsPath::root(), &home())[&UserDir::Music].as_str(), "/home/ada/Music");
+        assert_eq!(
+            user_dirs(&fs, &AbsPath::root(), &home())[&UserDir::Music].as_str(),
+            "/home/ada/Music"
+        );
     }
 }

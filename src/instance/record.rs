@@ -79,9 +79,11 @@ impl Records {
     pub fn hold(&self, record: &Record) -> Result<Held, Errno> {
         let name = CString::new(format!("{}-{}.json", record.app, record.monitor))
             .map_err(|_| Errno::INVAL)?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = loop {
-            let file = match rustix::fs::openat(&self.folder, &name, flags, Mode::RUSR | Mode::WUSR) {
+            let file = match rustix::fs::openat(&self.folder, &name, flags, Mode::RUSR | Mode::WUSR)
+            {
                 // Our own process id: whoever had the name is gone.
                 Err(Errno::EXIST) => {
                     rustix::fs::unlinkat(&self.folder, &name, AtFlags::empty())?;

@@ -53,10 +53,7 @@ pub fn add(facts: &HostFacts, known: &[AbsPath], new: &[AbsPath]) -> std::io::Re
     if let Some(folder) = file.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.as_str())?;
     }
-    let mut list = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(file.as_str())?;
+    let mut list =
+        std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file.as_str())?;
     list.write_all(text.as_bytes())
 }

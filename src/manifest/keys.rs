@@ -44,12 +44,7 @@ impl Key {
 }
 
 const fn key(table: &'static str, name: &'static str, wants: &'static str, read: Read) -> Key {
-    Key {
-        table,
-        name,
-        wants,
-        read,
-    }
+    Key { table, name, wants, read }
 }
 
 /// The tables that hold keys or further tables.
@@ -114,29 +109,16 @@ pub(super) static KEYS: &[Key] = &[
     key("", "oom-score", NUMBER, |to, read, item| {
         to.settings.oom_score = read.integer(item, -1000..=1000);
     }),
-    key(
-        "",
-        "timeout",
-        "a duration such as \"30s\", or a number of seconds",
-        |to, read, item| {
-            to.settings.timeout = read.seconds(item);
-        },
-    ),
-    key("", "landlock", TEXT, |to, read, item| {
-        to.settings.landlock = read.word(item)
+    key("", "timeout", "a duration such as \"30s\", or a number of seconds", |to, read, item| {
+        to.settings.timeout = read.seconds(item);
     }),
-    key("", "lock", TEXTS, |to, read, item| {
-        to.settings.lock = key_names(read, item)
-    }),
-    key("", "reset", TEXTS, |to, read, item| {
-        to.settings.reset = key_names(read, item)
-    }),
+    key("", "landlock", TEXT, |to, read, item| to.settings.landlock = read.word(item)),
+    key("", "lock", TEXTS, |to, read, item| to.settings.lock = key_names(read, item)),
+    key("", "reset", TEXTS, |to, read, item| to.settings.reset = key_names(read, item)),
     key("", "when", NAMED_TEXTS, |to, read, item| {
         to.settings.when = read.named_texts(item, values::plain_word);
     }),
-    key("home", "kind", TEXT, |to, read, item| {
-        to.settings.home.kind = read.word(item)
-    }),
+    key("home", "kind", TEXT, |to, read, item| to.settings.home.kind = read.word(item)),
     key("home", "persist", TEXTS, |to, read, item| {
         to.settings.home.persist = read.texts(item, values::beneath_home);
     }),
@@ -155,29 +137,20 @@ pub(super) static KEYS: &[Key] = &[
     key("filesystem", "deny", PATHS, |to, read, item| {
         let list = read.texts(item, |text| values::path(text, Access::Deny));
         // Denies only add up, so an empty list says nothing.
-        to.settings.filesystem.deny = List {
-            emptied: None,
-            ..list
-        };
+        to.settings.filesystem.deny = List { emptied: None, ..list };
     }),
     key("display", "wayland", FLAG, |to, read, item| {
         to.settings.display.wayland = read.flag(item);
     }),
-    key("display", "x11", TEXT, |to, read, item| {
-        to.settings.display.x11 = read.word(item)
-    }),
+    key("display", "x11", TEXT, |to, read, item| to.settings.display.x11 = read.word(item)),
     key("audio", "playback", FLAG, |to, read, item| {
         to.settings.audio.playback = read.flag(item);
     }),
-    key("audio", "record", FLAG, |to, read, item| {
-        to.settings.audio.record = read.flag(item)
-    }),
+    key("audio", "record", FLAG, |to, read, item| to.settings.audio.record = read.flag(item)),
     key("devices", "allow", TEXTS, |to, read, item| {
         to.settings.devices = read.list(item, Reader::word);
     }),
-    key("network", "mode", TEXT, |to, read, item| {
-        to.settings.network.mode = read.word(item)
-    }),
+    key("network", "mode", TEXT, |to, read, item| to.settings.network.mode = read.word(item)),
     key("network", "connect", PORTS, |to, read, item| {
         to.settings.network.connect = ports(read, item);
     }),
@@ -217,67 +190,37 @@ pub(super) static KEYS: &[Key] = &[
     key("portals", "allow", TEXTS, |to, read, item| {
         to.settings.portals = read.texts(item, values::plain_word);
     }),
-    key("portals", "marker", FLAG, |to, read, item| {
-        to.settings.marker = read.flag(item)
-    }),
+    key("portals", "marker", FLAG, |to, read, item| to.settings.marker = read.flag(item)),
     key("accessibility", "enabled", FLAG, |to, read, item| {
         to.settings.accessibility = read.flag(item);
     }),
-    key(
-        "agents",
-        "ssh",
-        "true, false or { keys, confirm }",
-        |to, read, item| {
-            to.settings.ssh_agent = read.ssh_agent(item);
-        },
-    ),
-    key("agents", "gpg", FLAG, |to, read, item| {
-        to.settings.gpg_agent = read.flag(item)
+    key("agents", "ssh", "true, false or { keys, confirm }", |to, read, item| {
+        to.settings.ssh_agent = read.ssh_agent(item);
     }),
+    key("agents", "gpg", FLAG, |to, read, item| to.settings.gpg_agent = read.flag(item)),
     key("environment", "set", NAMED_TEXTS, |to, read, item| {
         to.settings.environment_set = read.named_texts(item, values::variable);
     }),
     key("environment", "pass", TEXTS, |to, read, item| {
         to.settings.environment_pass = read.texts(item, values::variables);
     }),
-    key("syscalls", "nested", TEXT, |to, read, item| {
-        to.settings.nested = read.word(item)
-    }),
+    key("syscalls", "nested", TEXT, |to, read, item| to.settings.nested = read.word(item)),
     key("syscalls", "allow", TEXTS, |to, read, item| {
         to.settings.syscalls = read.list(item, Reader::word);
     }),
-    key("limits", "memory", SIZE, |to, read, item| {
-        limit(to, read, item, values::some_size)
-    }),
+    key("limits", "memory", SIZE, |to, read, item| limit(to, read, item, values::some_size)),
     key("limits", "memory-high", SIZE, |to, read, item| {
         limit(to, read, item, values::some_size);
     }),
-    key("limits", "swap", SIZE, |to, read, item| {
-        limit(to, read, item, values::size)
+    key("limits", "swap", SIZE, |to, read, item| limit(to, read, item, values::size)),
+    key("limits", "cpu", "a share such as \"150%\"", |to, read, item| {
+        limit(to, read, item, values::percentage);
     }),
-    key(
-        "limits",
-        "cpu",
-        "a share such as \"150%\"",
-        |to, read, item| {
-            limit(to, read, item, values::percentage);
-        },
-    ),
-    key("limits", "io-weight", NUMBER, |to, read, item| {
-        limit(to, read, item, values::weight)
-    }),
-    key("limits", "tasks", NUMBER, |to, read, item| {
-        limit(to, read, item, values::amount)
-    }),
-    key("limits", "open-files", NUMBER, |to, read, item| {
-        limit(to, read, item, values::amount)
-    }),
-    key("limits", "file-size", SIZE, |to, read, item| {
-        limit(to, read, item, values::some_size)
-    }),
-    key("limits", "core", SIZE, |to, read, item| {
-        limit(to, read, item, values::size)
-    }),
+    key("limits", "io-weight", NUMBER, |to, read, item| limit(to, read, item, values::weight)),
+    key("limits", "tasks", NUMBER, |to, read, item| limit(to, read, item, values::amount)),
+    key("limits", "open-files", NUMBER, |to, read, item| limit(to, read, item, values::amount)),
+    key("limits", "file-size", SIZE, |to, read, item| limit(to, read, item, values::some_size)),
+    key("limits", "core", SIZE, |to, read, item| limit(to, read, item, values::size)),
     key("limits", "required", FLAG, |to, read, item| {
         to.settings.limits.required = read.flag(item);
     }),
@@ -294,16 +237,12 @@ const OF_THE_FILE: &[&str] = &["schema", "id", "extends", "lock", "reset"];
 
 /// The key of a table with a name.
 pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
-    KEYS.iter()
-        .find(|key| key.name == name && key.table == table)
+    KEYS.iter().find(|key| key.name == name && key.table == table)
 }
 
 /// The table with a name in a table.
 pub(super) fn find_table(table: &str, name: &str) -> Option<&'static str> {
-    TABLES
-        .iter()
-        .copied()
-        .find(|full| split(full) == (table, name))
+    TABLES.iter().copied().find(|full| split(full) == (table, name))
 }
 
 /// The table that holds a table, and its name therein.
@@ -313,30 +252,16 @@ fn split(table: &'static str) -> (&'static str, &'static str) {
 
 /// Every name that can stand in a table.
 pub(super) fn names_in(table: &str) -> impl Iterator<Item = &'static str> {
-    let keys = KEYS
-        .iter()
-        .filter(move |key| key.table == table)
-        .map(|key| key.name);
-    let tables = TABLES
-        .iter()
-        .map(|full| split(full))
-        .filter(move |(parent, _)| *parent == table);
+    let keys = KEYS.iter().filter(move |key| key.table == table).map(|key| key.name);
+    let tables = TABLES.iter().map(|full| split(full)).filter(move |(parent, _)| *parent == table);
     keys.chain(tables.map(|(_, name)| name))
 }
 
 /// The other tables that have a key or table of this name.
 pub(super) fn homes_of(name: &str, table: &str) -> Vec<&'static str> {
-    let keys = KEYS
-        .iter()
-        .filter(|key| key.name == name)
-        .map(|key| key.table);
-    let tables = TABLES
-        .iter()
-        .map(|full| split(full))
-        .filter(|(_, last)| *last == name);
-    keys.chain(tables.map(|(parent, _)| parent))
-        .filter(|other| *other != table)
-        .collect()
+    let keys = KEYS.iter().filter(|key| key.name == name).map(|key| key.table);
+    let tables = TABLES.iter().map(|full| split(full)).filter(|(_, last)| *last == name);
+    keys.chain(tables.map(|(parent, _)| parent)).filter(|other| *other != table).collect()
 }
 
 fn schema(read: &mut Reader<'_>, item: &Item<'_>) {
@@ -359,10 +284,7 @@ fn limit(
     check: fn(&str) -> Result<String, Fault>,
 ) {
     if let Some(value) = read.limit(item, check) {
-        to.settings
-            .limits
-            .values
-            .insert(item.key.name.to_owned(), value);
+        to.settings.limits.values.insert(item.key.name.to_owned(), value);
     }
 }
 
@@ -378,10 +300,7 @@ fn key_names(read: &mut Reader<'_>, item: &Item<'_>) -> List<String> {
     read.texts(item, |text| {
         let full: Vec<String> = KEYS.iter().map(Key::full).collect();
         let known = || {
-            let keys = full
-                .iter()
-                .map(String::as_str)
-                .chain(TABLES.iter().copied());
+            let keys = full.iter().map(String::as_str).chain(TABLES.iter().copied());
             keys.filter(|name| !OF_THE_FILE.contains(name))
         };
         if known().any(|name| name == text) {
@@ -404,11 +323,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for key in KEYS {
             assert!(seen.insert(key.full()), "{} stands twice", key.full());
-            assert!(
-                key.table.is_empty() || TABLES.contains(&key.table),
-                "{}",
-                key.table
-            );
+            assert!(key.table.is_empty() || TABLES.contains(&key.table), "{}", key.table);
             assert!(find_table(key.table, key.name).is_none(), "{}", key.full());
         }
         assert!(OF_THE_FILE.iter().all(|name| seen.contains(*name)));

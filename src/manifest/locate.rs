@@ -87,11 +87,7 @@ impl Places {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() {
-            Ok(found)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(found) } else { Err(errors) }
     }
 
     /// The file of one layer about an application.
@@ -145,10 +141,7 @@ impl Places {
     /// The names of all presets, for guesses.
     pub fn presets(&self) -> Vec<String> {
         let folders = self.vendor.iter().map(|folder| folder.join("base"));
-        folders
-            .flat_map(|folder| names_in(&folder))
-            .map(|name| format!("base/{name}"))
-            .collect()
+        folders.flat_map(|folder| names_in(&folder)).map(|name| format!("base/{name}")).collect()
     }
 
     /// The first file of this name in the folders of a layer.
@@ -178,18 +171,11 @@ impl Places {
         // Links are followed, since stow and Nix place files by them; what
         // counts is the file that is open in the end. A FIFO must not block.
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let about = file.metadata()?;
         Ok(self.check(&about).and_then(|()| {
             let text = contents(file, &about).map_err(Refusal::Unreadable)?;
-            Ok(Found {
-                layer,
-                path: path.to_owned(),
-                text,
-            })
+            Ok(Found { layer, path: path.to_owned(), text })
         }))
     }
 
@@ -244,16 +230,12 @@ impl Refusal {
             Refusal::TooLarge(length) => too_large(length, &origin),
             Refusal::Owner(uid) => untrusted()
                 .at(&origin)
-                .because(format!(
-                    "it belongs to user {uid}, who is neither root nor you"
-                ))
+                .because(format!("it belongs to user {uid}, who is neither root nor you"))
                 .hint("make it yours, after a look at what is in it"),
             Refusal::Mode(mode) => untrusted()
                 .at(&origin)
                 .because(format!("everybody can write to it (mode {mode:04o})"))
-                .hint(format!(
-                    "look at what is in it, then run: chmod o-w {shown}"
-                )),
+                .hint(format!("look at what is in it, then run: chmod o-w {shown}")),
         }
     }
 
@@ -264,17 +246,11 @@ impl Refusal {
         let report = untrusted().at(&origin);
         match self {
             Refusal::Owner(uid) => report
-                .because(format!(
-                    "its folder belongs to user {uid}, who is neither root nor you"
-                ))
+                .because(format!("its folder belongs to user {uid}, who is neither root nor you"))
                 .hint(format!("make {shown} yours, after a look at what is in it")),
             Refusal::Mode(mode) => report
-                .because(format!(
-                    "everybody can write to its folder (mode {mode:04o})"
-                ))
-                .hint(format!(
-                    "look at what is in it, then run: chmod o-w {shown}"
-                )),
+                .because(format!("everybody can write to its folder (mode {mode:04o})"))
+                .hint(format!("look at what is in it, then run: chmod o-w {shown}")),
             other => other.report(folder, layer),
         }
     }
@@ -292,19 +268,11 @@ fn shell_word(path: &Path) -> String {
 }
 
 fn untrusted() -> Diagnostic {
-    Diagnostic::error(
-        Code::ManifestUntrusted,
-        "somebody else could have written the manifest",
-    )
+    Diagnostic::error(Code::ManifestUntrusted, "somebody else could have written the manifest")
 }
 
 fn origin(path: &Path, layer: Layer) -> Origin {
-    Origin {
-        layer,
-        file: Arc::from(path.to_string_lossy()),
-        line: 0,
-        column: 0,
-    }
+    Origin { layer, file: Arc::from(path.to_string_lossy()), line: 0, column: 0 }
 }
 
 /// Whether opening failed because there is nothing.
@@ -337,10 +305,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 /// The catalogue of the checkout that a program was built in, which is what
 /// holds the folder `target` around it.
 fn checkout(exe: &Path) -> Option<PathBuf> {
-    let target = exe
-        .ancestors()
-        .skip(1)
-        .find(|folder| folder.ends_with("target"))?;
+    let target = exe.ancestors().skip(1).find(|folder| folder.ends_with("target"))?;
     let root = target.parent()?;
     let manifests = root.join("manifests");
     (root.join("Cargo.toml").is_file() && manifests.is_dir()).then_some(manifests)

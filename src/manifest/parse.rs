@@ -33,12 +33,7 @@ pub fn parse(text: &[u8], file: &str, layer: Layer) -> Result<Manifest, Vec<Diag
     if text.starts_with('\u{feff}') {
         reader.report(|source| {
             source
-                .error(
-                    Code::ManifestSyntax,
-                    0..3,
-                    "the file starts with a byte order mark",
-                    "",
-                )
+                .error(Code::ManifestSyntax, 0..3, "the file starts with a byte order mark", "")
                 .hint("save it as UTF-8 without one")
         });
     }
@@ -74,14 +69,9 @@ pub fn parse(text: &[u8], file: &str, layer: Layer) -> Result<Manifest, Vec<Diag
 
 /// The report on a file that is no honest manifest by its length alone.
 pub(super) fn too_large(length: u64, origin: &Origin) -> Diagnostic {
-    Diagnostic::error(
-        Code::ManifestTooLarge,
-        format!("the manifest has {length} bytes"),
-    )
-    .at(origin)
-    .hint(format!(
-        "a manifest has at most {LARGEST} bytes; is this the right file?"
-    ))
+    Diagnostic::error(Code::ManifestTooLarge, format!("the manifest has {length} bytes"))
+        .at(origin)
+        .hint(format!("a manifest has at most {LARGEST} bytes; is this the right file?"))
 }
 
 /// The report on bytes that are no text.
@@ -91,12 +81,7 @@ fn not_text(bytes: &[u8], at: usize, file: &str, layer: Layer) -> Diagnostic {
     let remark = format!("the byte {:02x} is no part of a character", bytes[at]);
     let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
     source
-        .error(
-            Code::ManifestSyntax,
-            span,
-            "the manifest is not UTF-8 text",
-            remark,
-        )
+        .error(Code::ManifestSyntax, span, "the manifest is not UTF-8 text", remark)
         .hint("save it as UTF-8")
 }
 
@@ -118,12 +103,7 @@ fn walk(draft: &mut Draft, reader: &mut Reader<'_>, prefix: &str, table: &DeTabl
             reader.report(|source| {
                 let message = format!("`{full}` must be a table, not {found}");
                 source
-                    .error(
-                        Code::WrongType,
-                        name.span(),
-                        message,
-                        format!("this is {found}"),
-                    )
+                    .error(Code::WrongType, name.span(), message, format!("this is {found}"))
                     .hint(format!("write [{full}] and its keys beneath"))
             });
         } else {
@@ -134,11 +114,7 @@ fn walk(draft: &mut Draft, reader: &mut Reader<'_>, prefix: &str, table: &DeTabl
 
 /// The report on a key that the grammar does not have.
 fn unknown(source: &Source, table: &str, name: &str, span: std::ops::Range<usize>) -> Diagnostic {
-    let place = if table.is_empty() {
-        String::new()
-    } else {
-        format!(" in [{table}]")
-    };
+    let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
     let message = format!("unknown key `{}`{place}", shortened(name));
     let homes = keys::homes_of(name, table);
     if homes.is_empty() {

@@ -50,20 +50,12 @@ pub(super) struct Item<'v> {
 
 impl<'v> Item<'v> {
     pub fn new(key: &'static Key, value: &'v Spanned<DeValue<'v>>) -> Item<'v> {
-        Item {
-            key,
-            part: None,
-            value: value.get_ref(),
-            span: value.span(),
-        }
+        Item { key, part: None, value: value.get_ref(), span: value.span() }
     }
 
     /// A named part of this value.
     fn part<'a>(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
-        Item {
-            part: Some(name),
-            ..Item::new(self.key, value)
-        }
+        Item { part: Some(name), ..Item::new(self.key, value) }
     }
 
     /// An entry of this list.
@@ -110,12 +102,7 @@ pub(super) fn did_you_mean(guess: Option<&str>) -> String {
 
 impl<'s> Reader<'s> {
     pub fn new(source: &'s Source) -> Reader<'s> {
-        Reader {
-            source,
-            broken: Vec::new(),
-            reports: Vec::new(),
-            unlisted: 0,
-        }
+        Reader { source, broken: Vec::new(), reports: Vec::new(), unlisted: 0 }
     }
 
     /// Files a report that is only worded when it will be shown.
@@ -161,10 +148,7 @@ impl<'s> Reader<'s> {
     pub fn into_reports(self) -> Vec<Diagnostic> {
         let mut reports = self.reports;
         reports.sort_by_key(|report| {
-            report
-                .labels
-                .first()
-                .map(|label| (label.origin.line, label.origin.column))
+            report.labels.first().map(|label| (label.origin.line, label.origin.column))
         });
         if self.unlisted > 0 {
             let end = self.source.origin(self.source.text.len());
@@ -360,10 +344,7 @@ impl<'s> Reader<'s> {
             let checked = match read_name(name.get_ref()) {
                 Ok(name) => Some(name),
                 Err(fault) => {
-                    let at = Item {
-                        span: name.span(),
-                        ..item.part(name.get_ref(), value)
-                    };
+                    let at = Item { span: name.span(), ..item.part(name.get_ref(), value) };
                     self.bad_value(&at, fault);
                     None
                 }
@@ -392,10 +373,7 @@ impl<'s> Reader<'s> {
             return None;
         }
         if program.get_ref().as_str() == Some("") {
-            self.bad_value(
-                &item.entry(program),
-                Fault::new("the program's name is empty"),
-            );
+            self.bad_value(&item.entry(program), Fault::new("the program's name is empty"));
             return None;
         }
         let mut words = Vec::with_capacity(array.len());
@@ -457,10 +435,7 @@ impl<'s> Reader<'s> {
                 let guess = did_you_mean(closest(text, known.iter().copied()));
                 source
                     .error(Code::UnknownKey, span, message, guess)
-                    .hint(format!(
-                        "it may have {}",
-                        alternatives(known.iter().copied())
-                    ))
+                    .hint(format!("it may have {}", alternatives(known.iter().copied())))
             });
         }
     }
@@ -474,11 +449,7 @@ impl<'s> Reader<'s> {
                 return None;
             };
             let path = self.text(item, path)?;
-            let grant = PathGrant {
-                path: path.value,
-                required: false,
-                exec: None,
-            };
+            let grant = PathGrant { path: path.value, required: false, exec: None };
             return Some(Sourced::new(grant, path.origin));
         };
         self.only(item, table, &["path", "required", "exec"]);
@@ -501,25 +472,14 @@ impl<'s> Reader<'s> {
             return None;
         };
         let path = self.text(&item.part("path", value), path)?.value;
-        Some(self.sourced(
-            item,
-            PathGrant {
-                path,
-                required,
-                exec,
-            },
-        ))
+        Some(self.sourced(item, PathGrant { path, required, exec }))
     }
 
     /// `agents.ssh`: true, false or a table.
     pub fn ssh_agent(&mut self, item: &Item<'_>) -> Option<Sourced<SshAgent>> {
         let table = match item.value {
             DeValue::Boolean(enabled) => {
-                let agent = SshAgent {
-                    enabled: *enabled,
-                    keys: Vec::new(),
-                    confirm: false,
-                };
+                let agent = SshAgent { enabled: *enabled, keys: Vec::new(), confirm: false };
                 return Some(self.sourced(item, agent));
             }
             DeValue::Table(table) => table,
@@ -547,14 +507,7 @@ impl<'s> Reader<'s> {
             Some(value) => self.flag(&item.part("confirm", value))?.value,
             None => false,
         };
-        Some(self.sourced(
-            item,
-            SshAgent {
-                enabled: true,
-                keys,
-                confirm,
-            },
-        ))
+        Some(self.sourced(item, SshAgent { enabled: true, keys, confirm }))
     }
 }
 

@@ -30,9 +30,7 @@ fn count(bytes: &[u8]) -> usize {
 impl Source {
     pub fn new(text: &str, file: &str, layer: Layer) -> Source {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts = std::iter::once(0)
-            .chain(ends.map(|(end, _)| end + 1))
-            .collect();
+        let starts = std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect();
         let mut characters = Vec::new();
         if !text.is_ascii() {
             let mut sum = 0;
@@ -42,13 +40,7 @@ impl Source {
             }
             characters.push(sum);
         }
-        Source {
-            text: Arc::from(text),
-            file: Arc::from(file),
-            layer,
-            starts,
-            characters,
-        }
+        Source { text: Arc::from(text), file: Arc::from(file), layer, starts, characters }
     }
 
     /// The index of the line that holds a byte, from 0.
@@ -58,10 +50,7 @@ impl Source {
 
     /// The text of the line with an index, without its end.
     pub fn line_text(&self, line: usize) -> &str {
-        let end = self
-            .starts
-            .get(line + 1)
-            .map_or(self.text.len(), |next| next - 1);
+        let end = self.starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
         &self.text[self.starts[line]..end]
     }
 
@@ -113,23 +102,11 @@ mod tests {
         let (mut line, mut column) = (1, 1);
         for (at, c) in text.char_indices() {
             let origin = source.origin(at);
-            assert_eq!(
-                (origin.line, origin.column),
-                (line, column),
-                "byte {at} of {text:?}"
-            );
-            (line, column) = if c == '\n' {
-                (line + 1, 1)
-            } else {
-                (line, column + 1)
-            };
+            assert_eq!((origin.line, origin.column), (line, column), "byte {at} of {text:?}");
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
         }
         let origin = source.origin(text.len() + 7);
-        assert_eq!(
-            (origin.line, origin.column),
-            (line, column),
-            "end of {text:?}"
-        );
+        assert_eq!((origin.line, origin.column), (line, column), "end of {text:?}");
     }
 
     #[test]
@@ -145,10 +122,7 @@ mod tests {
     #[test]
     fn text_of_lines() {
         let source = Source::new("a\nbc\n", "f", Layer::User);
-        assert_eq!(
-            [0, 1, 2].map(|line| source.line_text(line)),
-            ["a", "bc", ""]
-        );
+        assert_eq!([0, 1, 2].map(|line| source.line_text(line)), ["a", "bc", ""]);
         assert_eq!(source.line_start(1), 2);
     }
 }

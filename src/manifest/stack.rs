@@ -80,14 +80,7 @@ pub fn policy(
     if !pile.errors.is_empty() {
         return Err(pile.errors);
     }
-    Ok((
-        Policy {
-            id,
-            settings: pile.settings,
-            files: pile.files,
-        },
-        pile.warnings,
-    ))
+    Ok((Policy { id, settings: pile.settings, files: pile.files }, pile.warnings))
 }
 
 /// What has been merged so far.
@@ -114,10 +107,7 @@ impl Pile<'_> {
                     format!("the file is about `{}`, not about `{id}`", stated.value),
                 )
                 .at(&stated.origin)
-                .hint(format!(
-                    "rename the file to {}.toml, or correct its `id`",
-                    stated.value
-                )),
+                .hint(format!("rename the file to {}.toml, or correct its `id`", stated.value)),
             );
         }
         self.stack(manifest);
@@ -160,12 +150,10 @@ impl Pile<'_> {
             }
             if way.contains(name) {
                 let error = bad_preset(named, format!("the preset `{name}` builds on itself"));
-                self.errors
-                    .push(error.because(format!("{} > {name}", way.join(" > "))));
+                self.errors.push(error.because(format!("{} > {name}", way.join(" > "))));
             } else if way.len() >= DEEPEST {
                 let message = format!("more than {DEEPEST} presets build on each other");
-                self.errors
-                    .push(bad_preset(named, message).because(way.join(" > ")));
+                self.errors.push(bad_preset(named, message).because(way.join(" > ")));
             } else if laid.insert(name.clone()) {
                 let Some(preset) = self.preset(manifest.layer, named) else {
                     continue;
@@ -220,12 +208,7 @@ fn id_of(manifest: &Manifest) -> Result<AppId, Vec<Diagnostic>> {
     let message = "the manifest does not say which application it is about";
     Err(vec![
         Diagnostic::error(Code::MissingKey, message)
-            .at(&Origin {
-                layer: manifest.layer,
-                file,
-                line: 1,
-                column: 1,
-            })
+            .at(&Origin { layer: manifest.layer, file, line: 1, column: 1 })
             .hint("write its id beneath the schema, as in id = \"org.example.App\""),
     ])
 }
@@ -262,12 +245,7 @@ fn no_command(id: &AppId, files: &[(Layer, String)]) -> Diagnostic {
     let mut error = Diagnostic::error(Code::MissingKey, message);
     for (layer, file) in files {
         let file = Arc::from(file.as_str());
-        error = error.at(&Origin {
-            layer: *layer,
-            file,
-            line: 0,
-            column: 0,
-        });
+        error = error.at(&Origin { layer: *layer, file, line: 0, column: 0 });
     }
     let error = error.hint("write it as in command = [\"evince\"]");
     if files.iter().all(|(layer, _)| *layer != Layer::Vendor) {

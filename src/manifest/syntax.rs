@@ -35,19 +35,11 @@ pub(super) fn report(reader: &mut Reader<'_>, table: &Table<'_>, errors: Vec<Err
     if let Some((start, error)) = &open {
         reader.report_broken(start.start, |source| {
             let message = format!("this is not TOML: {}", error.message());
-            source.error(
-                Code::ManifestSyntax,
-                start.clone(),
-                message,
-                "it begins here",
-            )
+            source.error(Code::ManifestSyntax, start.clone(), message, "it begins here")
         });
     }
     for (span, error) in &errors {
-        if open
-            .as_ref()
-            .is_some_and(|(start, _)| span.start >= start.start)
-        {
+        if open.as_ref().is_some_and(|(start, _)| span.start >= start.start) {
             continue;
         }
         if error.message() == "duplicate key" {
@@ -98,35 +90,21 @@ fn wording(
     span: &Range<usize>,
     message: &str,
 ) -> (String, String) {
-    let bad = source
-        .text
-        .get(span.start..)
-        .and_then(|rest| rest.chars().next());
+    let bad = source.text.get(span.start..).and_then(|rest| rest.chars().next());
     if let Some(bad) = bad
         && bad.is_control()
         && !matches!(bad, '\n' | '\r' | '\t')
     {
-        let where_to = key_around(table, span.start, "").map_or_else(
-            || "the file".to_owned(),
-            |key| format!("the value of `{key}`"),
-        );
-        let message = format!(
-            "{where_to} has a control character (U+{:04X})",
-            u32::from(bad)
-        );
+        let where_to = key_around(table, span.start, "")
+            .map_or_else(|| "the file".to_owned(), |key| format!("the value of `{key}`"));
+        let message = format!("{where_to} has a control character (U+{:04X})", u32::from(bad));
         return (message, "this is it".to_owned());
     }
     if message.starts_with("string values must be quoted") {
         return if span.is_empty() {
-            (
-                "a key has no value".to_owned(),
-                "something must stand here".to_owned(),
-            )
+            ("a key has no value".to_owned(), "something must stand here".to_owned())
         } else {
-            (
-                "a string has no quotes".to_owned(),
-                "put this into quotes".to_owned(),
-            )
+            ("a string has no quotes".to_owned(), "put this into quotes".to_owned())
         };
     }
     (format!("this is not TOML: {message}"), String::new())
@@ -153,16 +131,11 @@ fn twice(source: &Source, table: &Table<'_>, span: Range<usize>) -> Diagnostic {
     let name = shortened(&source.text[span.clone()]);
     let line = source.line(span.start);
     let is_header = source.line_text(line).trim_start().starts_with('[');
-    let first = if is_header {
-        header_before(source, line)
-    } else {
-        key_before(source, table, &span)
-    };
+    let first =
+        if is_header { header_before(source, line) } else { key_before(source, table, &span) };
     let message = if is_header {
         let header = source.line_text(line).trim();
-        let header = header
-            .split_once('#')
-            .map_or(header, |(header, _)| header.trim_end());
+        let header = header.split_once('#').map_or(header, |(header, _)| header.trim_end());
         format!("the table {} stands twice", shortened(header))
     } else {
         format!("the key `{name}` stands twice")
@@ -216,10 +189,7 @@ fn key_before(source: &Source, root: &Table<'_>, span: &Range<usize>) -> Option<
     // the path of a dotted key.
     let before = source.text.get(start..at)?;
     let before = before.rsplit([',', '{', '\n']).next().unwrap_or(before);
-    for part in before
-        .split('.')
-        .map(|part| part.trim().trim_matches(['"', '\'']))
-    {
+    for part in before.split('.').map(|part| part.trim().trim_matches(['"', '\''])) {
         if part.is_empty() {
             continue;
         }

@@ -15,18 +15,11 @@ pub(super) struct Fault {
 
 impl Fault {
     pub fn new(why: impl Into<String>) -> Fault {
-        Fault {
-            code: Code::BadValue,
-            why: why.into(),
-            hint: None,
-        }
+        Fault { code: Code::BadValue, why: why.into(), hint: None }
     }
 
     fn hint(self, hint: impl Into<String>) -> Fault {
-        Fault {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Fault { hint: Some(hint.into()), ..self }
     }
 }
 
@@ -67,99 +60,29 @@ const BENEATH: &str = "name the file or folder beneath it that is needed";
 /// Folders that no manifest can grant: how far that goes, why, and what to
 /// write in their place.
 const REFUSED: &[(&str, Reach, &str, &str)] = &[
-    (
-        "",
-        Reach::Itself,
-        "it is the whole system",
-        "name the folders that are needed",
-    ),
-    (
-        "proc",
-        Reach::Beneath,
-        "the sandbox has a /proc of its own",
-        "leave it out",
-    ),
-    (
-        "sys",
-        Reach::Beneath,
-        "the sandbox decides what of /sys is seen",
-        "leave it out",
-    ),
+    ("", Reach::Itself, "it is the whole system", "name the folders that are needed"),
+    ("proc", Reach::Beneath, "the sandbox has a /proc of its own", "leave it out"),
+    ("sys", Reach::Beneath, "the sandbox decides what of /sys is seen", "leave it out"),
     (
         "dev",
         Reach::Beneath,
         "the sandbox has a /dev of its own",
         "name the kind of device under [devices]",
     ),
-    (
-        "run",
-        Reach::Itself,
-        "the sockets of the system's services are in it",
-        BENEATH,
-    ),
-    (
-        "run/user",
-        Reach::Itself,
-        "the sockets of all sessions are in it",
-        BENEATH,
-    ),
-    (
-        "home",
-        Reach::Itself,
-        "the homes of all accounts are in it",
-        "write ~ for one's own home",
-    ),
+    ("run", Reach::Itself, "the sockets of the system's services are in it", BENEATH),
+    ("run/user", Reach::Itself, "the sockets of all sessions are in it", BENEATH),
+    ("home", Reach::Itself, "the homes of all accounts are in it", "write ~ for one's own home"),
     ("tmp", Reach::Itself, OF_OTHERS, BENEATH),
     ("var/tmp", Reach::Itself, OF_OTHERS, BENEATH),
-    (
-        "etc",
-        Reach::Itself,
-        "the settings of the whole system are in it",
-        BENEATH,
-    ),
-    (
-        "usr",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
+    ("etc", Reach::Itself, "the settings of the whole system are in it", BENEATH),
+    ("usr", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
     // On most systems these are links into /usr.
-    (
-        "bin",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
-    (
-        "sbin",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
-    (
-        "lib",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
-    (
-        "lib32",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
-    (
-        "lib64",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
-    (
-        "libx32",
-        Reach::BeneathForWriting,
-        OF_SYSTEM,
-        "grant it with `read`",
-    ),
+    ("bin", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
+    ("sbin", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
+    ("lib", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
+    ("lib32", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
+    ("lib64", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
+    ("libx32", Reach::BeneathForWriting, OF_SYSTEM, "grant it with `read`"),
 ];
 
 /// Whether a path or pattern names `place`, or with `beneath` something
@@ -188,11 +111,8 @@ pub(super) fn path(text: &str, access: Access) -> Result<PathExpr, Fault> {
     let expression = PathExpr::parse(text).map_err(|error| {
         let fault = Fault::from(error.clone());
         match error {
-            PathError::Dots("..") => Fault {
-                code: Code::PathRefused,
-                ..fault
-            }
-            .hint("write the path as it is without going up"),
+            PathError::Dots("..") => Fault { code: Code::PathRefused, ..fault }
+                .hint("write the path as it is without going up"),
             _ => fault,
         }
     })?;
@@ -202,21 +122,10 @@ pub(super) fn path(text: &str, access: Access) -> Result<PathExpr, Fault> {
     for (place, reach, why, hint) in REFUSED {
         let counts = *reach != Reach::BeneathForWriting || access == Access::Write;
         if counts && names(&expression.rest, place, *reach != Reach::Itself) {
-            let verb = if access == Access::Deny {
-                "denied"
-            } else {
-                "granted"
-            };
-            let hint = if access == Access::Deny {
-                "leave it out"
-            } else {
-                hint
-            };
+            let verb = if access == Access::Deny { "denied" } else { "granted" };
+            let hint = if access == Access::Deny { "leave it out" } else { hint };
             let fault = Fault::new(format!("/{place} cannot be {verb}: {why}")).hint(hint);
-            return Err(Fault {
-                code: Code::PathRefused,
-                ..fault
-            });
+            return Err(Fault { code: Code::PathRefused, ..fault });
         }
     }
     Ok(expression)
@@ -236,21 +145,16 @@ pub(super) fn beneath_home(text: &str) -> Result<String, Fault> {
     }
     match AbsPath::new(&format!("/{text}")) {
         Ok(path) => Ok(path.as_str()[1..].to_owned()),
-        Err(error @ PathError::Dots("..")) => Err(Fault {
-            code: Code::PathRefused,
-            ..Fault::from(error)
-        }),
+        Err(error @ PathError::Dots("..")) => {
+            Err(Fault { code: Code::PathRefused, ..Fault::from(error) })
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// A text that says something.
 pub(super) fn not_empty(text: &str) -> Result<String, Fault> {
-    if text.trim().is_empty() {
-        Err(Fault::new("it is empty"))
-    } else {
-        Ok(text.to_owned())
-    }
+    if text.trim().is_empty() { Err(Fault::new("it is empty")) } else { Ok(text.to_owned()) }
 }
 
 /// A host name by RFC 1123, as long as the kernel takes one.
@@ -259,9 +163,7 @@ pub(super) fn host_name(text: &str) -> Result<String, Fault> {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     if text.len() > 64 {
         return Err(Fault::new("a host name has at most 64 characters"));
@@ -280,10 +182,8 @@ pub(super) fn desktop_entry(text: &str) -> Result<String, Fault> {
         Some(stem) if !stem.is_empty() && !stem.starts_with('.') && !stem.contains('/') => {
             Ok(text.to_owned())
         }
-        _ => Err(
-            Fault::new("a desktop entry is a file name that ends in .desktop")
-                .hint("write it without its folder, as in \"org.gnome.Evince.desktop\""),
-        ),
+        _ => Err(Fault::new("a desktop entry is a file name that ends in .desktop")
+            .hint("write it without its folder, as in \"org.gnome.Evince.desktop\"")),
     }
 }
 
@@ -292,9 +192,7 @@ pub(super) fn preset(text: &str) -> Result<String, Fault> {
     let good = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.len() <= 64
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     match text.strip_prefix("base/") {
         Some(name) if good(name) => Ok(text.to_owned()),
@@ -313,10 +211,8 @@ pub(super) fn plain_word(text: &str) -> Result<String, Fault> {
     {
         Ok(text.to_owned())
     } else {
-        Err(
-            Fault::new("such a word has lower-case letters, digits and hyphens")
-                .hint("write it as in \"file-chooser\""),
-        )
+        Err(Fault::new("such a word has lower-case letters, digits and hyphens")
+            .hint("write it as in \"file-chooser\""))
     }
 }
 
@@ -342,19 +238,13 @@ pub(super) fn duration(text: &str) -> Result<u64, Fault> {
 
 /// A number of plain digits; `parse` alone would take a sign as well.
 fn digits(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// Letters, digits and `_`, and no digit in front.
 fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The name of an environment variable.
@@ -362,9 +252,7 @@ pub(super) fn variable(text: &str) -> Result<String, Fault> {
     if is_identifier(text) {
         Ok(text.to_owned())
     } else {
-        Err(Fault::new(
-            "a variable's name has letters, digits and _, and no digit in front",
-        ))
+        Err(Fault::new("a variable's name has letters, digits and _, and no digit in front"))
     }
 }
 
@@ -394,11 +282,9 @@ pub(super) fn bus_rule(text: &str) -> Result<String, Fault> {
         None => (rule, None),
     };
     if !is_member(member) {
-        return Err(
-            Fault::new("what stands behind = is no interface and no method").hint(
-                "write it as in \"org.example.Interface.Method\" or \"org.example.Interface.*\"",
-            ),
-        );
+        return Err(Fault::new("what stands behind = is no interface and no method").hint(
+            "write it as in \"org.example.Interface.Method\" or \"org.example.Interface.*\"",
+        ));
     }
     if !path.is_none_or(is_object) {
         return Err(Fault::new("what stands behind @ is no object path"));
@@ -416,9 +302,7 @@ fn is_member(text: &str) -> bool {
 fn is_object(text: &str) -> bool {
     let word = |element: &str| {
         !element.is_empty()
-            && element
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && element.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     let object = text.strip_suffix("/*").unwrap_or(text);
     let inner = object.strip_prefix('/');
@@ -429,17 +313,13 @@ fn is_object(text: &str) -> bool {
 pub(super) fn fingerprint(text: &str) -> Result<String, Fault> {
     let good = |hash: &str| {
         hash.len() == 43
-            && hash
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+            && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
     };
     if text.strip_prefix("SHA256:").is_some_and(good) {
         Ok(text.to_owned())
     } else {
-        Err(
-            Fault::new("a key is named by SHA256: and the 43 characters of its hash")
-                .hint("copy it from what `ssh-add -l` prints"),
-        )
+        Err(Fault::new("a key is named by SHA256: and the 43 characters of its hash")
+            .hint("copy it from what `ssh-add -l` prints"))
     }
 }
 
@@ -455,21 +335,15 @@ pub(super) fn size(text: &str) -> Result<String, Fault> {
     match digits(number) {
         Some(number) if number.leading_zeros() >= scale => Ok(text.to_owned()),
         Some(_) => Err(Fault::new("the size is too large")),
-        None => Err(
-            Fault::new("a size is a whole number, with K, M, G or T behind it")
-                .hint("write it as in \"512M\" or \"2G\""),
-        ),
+        None => Err(Fault::new("a size is a whole number, with K, M, G or T behind it")
+            .hint("write it as in \"512M\" or \"2G\"")),
     }
 }
 
 /// A size that is not zero.
 pub(super) fn some_size(text: &str) -> Result<String, Fault> {
     let text = size(text)?;
-    if text
-        .trim_end_matches(char::is_alphabetic)
-        .bytes()
-        .all(|byte| byte == b'0')
-    {
+    if text.trim_end_matches(char::is_alphabetic).bytes().all(|byte| byte == b'0') {
         return Err(Fault::new("nothing runs in zero bytes"));
     }
     Ok(text)
@@ -496,9 +370,7 @@ pub(super) fn amount(text: &str) -> Result<String, Fault> {
 pub(super) fn weight(text: &str) -> Result<String, Fault> {
     match digits(text) {
         Some(1..=10_000) => Ok(text.to_owned()),
-        _ => Err(Fault::new(
-            "a weight is a whole number from 1 to 10000; 100 is usual",
-        )),
+        _ => Err(Fault::new("a weight is a whole number from 1 to 10000; 100 is usual")),
     }
 }
 
@@ -581,10 +453,7 @@ mod tests {
                 assert!(path(text, access).is_ok(), "{text} {access:?}");
             }
         }
-        takes(
-            |text| path(text, Access::Look),
-            &["/", "/proc/kcore", "/dev/mem", "/usr"],
-        );
+        takes(|text| path(text, Access::Look), &["/", "/proc/kcore", "/dev/mem", "/usr"]);
     }
 
     #[test]
@@ -599,48 +468,20 @@ mod tests {
     fn paths_beneath_home() {
         assert_eq!(beneath_home(".config/evince/").unwrap(), ".config/evince");
         takes(beneath_home, &["a", ".a b/c"]);
-        refuses(
-            beneath_home,
-            &[
-                "", "/", "/a", "~", "~/a", "a//b", "./a", "a/../b", "..", "a/*",
-            ],
-        );
+        refuses(beneath_home, &["", "/", "/a", "~", "~/a", "a//b", "./a", "a/../b", "..", "a/*"]);
     }
 
     #[test]
     fn names_of_hosts_and_files() {
         takes(host_name, &["a", "my-host", "a.b.c", "3com"]);
         let long = "a".repeat(64);
-        refuses(
-            host_name,
-            &[
-                "", "-a", "a-", "a..b", "a_b", "a b", "ü", ".", &long, "a.b.",
-            ],
-        );
+        refuses(host_name, &["", "-a", "a-", "a..b", "a_b", "a b", "ü", ".", &long, "a.b."]);
         takes(desktop_entry, &["a.desktop", "org.gnome.Evince.desktop"]);
-        refuses(
-            desktop_entry,
-            &[
-                "",
-                ".desktop",
-                "a",
-                "a/b.desktop",
-                "a.desktop ",
-                "..desktop",
-            ],
-        );
+        refuses(desktop_entry, &["", ".desktop", "a", "a/b.desktop", "a.desktop ", "..desktop"]);
         takes(preset, &["base/gtk", "base/qt6_x-11"]);
         refuses(
             preset,
-            &[
-                "gtk",
-                "base/",
-                "base/../x",
-                "base/a/b",
-                "base/.x",
-                "/base/x",
-                "base/a.toml",
-            ],
+            &["gtk", "base/", "base/../x", "base/a/b", "base/.x", "/base/x", "base/a.toml"],
         );
         takes(plain_word, &["file-chooser", "usb2"]);
         refuses(plain_word, &["", "File", "a_b", "-a", "a-", "2a"]);
@@ -710,29 +551,13 @@ mod tests {
     fn fingerprints() {
         let hash = "A".repeat(41) + "+/";
         takes(fingerprint, &[&format!("SHA256:{hash}")]);
-        refuses(
-            fingerprint,
-            &["", &hash, "SHA256:", "MD5:aa", &format!("SHA256:{hash}=")],
-        );
+        refuses(fingerprint, &["", &hash, "SHA256:", "MD5:aa", &format!("SHA256:{hash}=")]);
     }
 
     #[test]
     fn limits() {
         takes(size, &["0", "512M", "2G", "1024", "3T", "10K"]);
-        refuses(
-            size,
-            &[
-                "",
-                "G",
-                "2g",
-                "2 G",
-                "-2G",
-                "1.5G",
-                "2GB",
-                "50%",
-                "99999999999T",
-            ],
-        );
+        refuses(size, &["", "G", "2g", "2 G", "-2G", "1.5G", "2GB", "50%", "99999999999T"]);
         takes(some_size, &["1", "1K"]);
         refuses(some_size, &["0", "0G", "00"]);
         takes(percentage, &["1%", "150%"]);

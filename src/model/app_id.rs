@@ -61,8 +61,9 @@ impl FromStr for AppId {
             let Some(first) = part.chars().next() else {
                 return Err(AppIdError::EmptyPart);
             };
-            if let Some(bad) =
-                part.chars().find(|&c| !(c.is_ascii_alphanumeric() || c == '_' || (c == '-' && last)))
+            if let Some(bad) = part
+                .chars()
+                .find(|&c| !(c.is_ascii_alphanumeric() || c == '_' || (c == '-' && last)))
             {
                 return Err(AppIdError::Character(bad));
             }
@@ -114,7 +115,10 @@ mod tests {
     #[test]
     fn bad_ids() {
         let long = format!("a.b.{}", "c".repeat(252));
-        for id in ["", "evince", "a.b", "a..b.c", ".a.b.c", "a.b.c.", "a.1b.c", "a-b.c.d", "a.b.c/d", "../a.b.c", "a.b.-c", "a.b.c\n", "a.b.ü", &long] {
+        for id in [
+            "", "evince", "a.b", "a..b.c", ".a.b.c", "a.b.c.", "a.1b.c", "a-b.c.d", "a.b.c/d",
+            "../a.b.c", "a.b.-c", "a.b.c\n", "a.b.ü", &long,
+        ] {
             assert!(id.parse::<AppId>().is_err(), "{id:?}");
         }
     }

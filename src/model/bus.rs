@@ -15,7 +15,9 @@ pub struct BusName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusNameError {
     /// Empty, over 255 characters, or fewer than two elements.
-    #[error("a bus name has at least two parts and at most 255 characters, as in org.example.Service")]
+    #[error(
+        "a bus name has at least two parts and at most 255 characters, as in org.example.Service"
+    )]
     Shape,
     /// `:1.42`
     #[error("unique names change at every login; name the service's well-known name")]

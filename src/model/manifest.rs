@@ -318,23 +318,55 @@ impl Settings {
         option!("nice", self.nice);
         option!("oom-score", self.oom_score);
         option!("timeout", self.timeout);
-        granted!("home.kind = \"overlay\"", self.home.kind, HomeKind::Private | HomeKind::Ephemeral | HomeKind::Shared);
-        granted!("display.x11", self.display.x11, X11Mode::Never | X11Mode::Fallback | X11Mode::Shared);
-        granted!("network.mode = \"private\"", self.network.mode, NetworkMode::None | NetworkMode::Host);
+        granted!(
+            "home.kind = \"overlay\"",
+            self.home.kind,
+            HomeKind::Private | HomeKind::Ephemeral | HomeKind::Shared
+        );
+        granted!(
+            "display.x11",
+            self.display.x11,
+            X11Mode::Never | X11Mode::Fallback | X11Mode::Shared
+        );
+        granted!(
+            "network.mode = \"private\"",
+            self.network.mode,
+            NetworkMode::None | NetworkMode::Host
+        );
         for device in &self.devices.items {
             match device.value {
                 Device::Gpu | Device::Kvm => {}
                 Device::Camera => found.push(("devices.allow: camera", device.origin.clone())),
                 Device::Gamepad => found.push(("devices.allow: gamepad", device.origin.clone())),
                 Device::Printer => found.push(("devices.allow: printer", device.origin.clone())),
-                Device::Smartcard => found.push(("devices.allow: smartcard", device.origin.clone())),
+                Device::Smartcard => {
+                    found.push(("devices.allow: smartcard", device.origin.clone()))
+                }
                 Device::Usb => found.push(("devices.allow: usb", device.origin.clone())),
                 Device::Input => found.push(("devices.allow: input", device.origin.clone())),
             }
         }
         for (bus, keys) in [
-            (&self.session_bus, ["bus.session.see", "bus.session.talk", "bus.session.own", "bus.session.call", "bus.session.broadcast"]),
-            (&self.system_bus, ["bus.system.see", "bus.system.talk", "bus.system.own", "bus.system.call", "bus.system.broadcast"]),
+            (
+                &self.session_bus,
+                [
+                    "bus.session.see",
+                    "bus.session.talk",
+                    "bus.session.own",
+                    "bus.session.call",
+                    "bus.session.broadcast",
+                ],
+            ),
+            (
+                &self.system_bus,
+                [
+                    "bus.system.see",
+                    "bus.system.talk",
+                    "bus.system.own",
+                    "bus.system.call",
+                    "bus.system.broadcast",
+                ],
+            ),
         ] {
             let firsts = [
                 bus.see.items.first().map(|item| &item.origin),

@@ -116,7 +116,10 @@ impl<T> Sourced<T> {
 }
 
 /// Merges two optional statements; the higher one wins where both exist.
-pub fn merge_option<T>(lower: Option<Sourced<T>>, higher: Option<Sourced<T>>) -> Option<Sourced<T>> {
+pub fn merge_option<T>(
+    lower: Option<Sourced<T>>,
+    higher: Option<Sourced<T>>,
+) -> Option<Sourced<T>> {
     match (lower, higher) {
         (Some(low), Some(high)) => Some(high.over(low)),
         (low, high) => high.or(low),

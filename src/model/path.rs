@@ -112,7 +112,11 @@ impl AbsPath {
     /// directory listing or wrote itself.
     pub fn child(&self, name: &str) -> AbsPath {
         debug_assert!(!name.is_empty() && !name.contains('/'));
-        if self.0 == "/" { AbsPath(format!("/{name}")) } else { AbsPath(format!("{}/{name}", self.0)) }
+        if self.0 == "/" {
+            AbsPath(format!("/{name}"))
+        } else {
+            AbsPath(format!("{}/{name}", self.0))
+        }
     }
 
     /// The folder that holds this path; none for `/`.
@@ -425,7 +429,9 @@ mod tests {
     fn clean_paths() {
         assert_eq!(AbsPath::new("/").unwrap().as_str(), "/");
         assert_eq!(AbsPath::new("/a/b/").unwrap().as_str(), "/a/b");
-        for bad in ["", "a", "/a//b", "//", "/a/../b", "/..", "/a/.", "/a\nb", "/a\0b", "/a\u{1b}[0m"] {
+        for bad in
+            ["", "a", "/a//b", "//", "/a/../b", "/..", "/a/.", "/a\nb", "/a\0b", "/a\u{1b}[0m"]
+        {
             assert!(AbsPath::new(bad).is_err(), "{bad:?}");
         }
         assert!(AbsPath::new(&format!("/{}", "x".repeat(256))).is_err());
@@ -449,11 +455,28 @@ mod tests {
     #[test]
     fn expressions() {
         let e = PathExpr::parse("xdg-documents/a b/*.pdf").unwrap();
-        assert_eq!((e.base, e.rest.as_str(), e.has_glob()), (Base::User(UserDir::Documents), "a b/*.pdf", true));
+        assert_eq!(
+            (e.base, e.rest.as_str(), e.has_glob()),
+            (Base::User(UserDir::Documents), "a b/*.pdf", true)
+        );
         assert_eq!(PathExpr::parse("~").unwrap().base, Base::Home);
         assert_eq!(PathExpr::parse("~/").unwrap().rest, "");
         assert_eq!(PathExpr::parse("/").unwrap().base, Base::Root);
-        for bad in ["", "x", "./x", "~root", "~root/x", "xdg-nothing", "~/../x", "~/a//b", "~//", "~/a\0", "~/a\nb", "/a/[b", "host"] {
+        for bad in [
+            "",
+            "x",
+            "./x",
+            "~root",
+            "~root/x",
+            "xdg-nothing",
+            "~/../x",
+            "~/a//b",
+            "~//",
+            "~/a\0",
+            "~/a\nb",
+            "/a/[b",
+            "host",
+        ] {
             assert!(PathExpr::parse(bad).is_err(), "{bad:?}");
         }
     }

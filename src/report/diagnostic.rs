@@ -148,7 +148,11 @@ impl Diagnostic {
 
     /// A warning.
     pub fn warning(message: impl Into<String>) -> Diagnostic {
-        Diagnostic { severity: Severity::Warning, code: None, ..Diagnostic::error(Code::Bug, message) }
+        Diagnostic {
+            severity: Severity::Warning,
+            code: None,
+            ..Diagnostic::error(Code::Bug, message)
+        }
     }
 
     /// A note.

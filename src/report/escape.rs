@@ -97,26 +97,16 @@ mod tests {
 
     #[test]
     fn plain_text_is_borrowed() {
-        for text in [
-            "",
-            "org.gnome.Evince",
-            "Größe – 書類 – Ελληνικά – نص",
-            "a\\b \"c\" 'd'",
-        ] {
-            assert!(
-                matches!(safe(text), Cow::Borrowed(same) if same == text),
-                "{text:?}"
-            );
+        for text in ["", "org.gnome.Evince", "Größe – 書類 – Ελληνικά – نص", "a\\b \"c\" 'd'"]
+        {
+            assert!(matches!(safe(text), Cow::Borrowed(same) if same == text), "{text:?}");
         }
     }
 
     #[test]
     fn controls_are_written_out() {
         assert_eq!(safe("a\u{1b}[31mred\u{7}"), "a\\u{1b}[31mred\\u{7}");
-        assert_eq!(
-            safe("\u{9b}2J\u{90}\u{7f}\0"),
-            "\\u{9b}2J\\u{90}\\u{7f}\\u{0}"
-        );
+        assert_eq!(safe("\u{9b}2J\u{90}\u{7f}\0"), "\\u{9b}2J\\u{90}\\u{7f}\\u{0}");
         assert_eq!(safe("a\nb\rc\td"), "a\\nb\\rc\\td");
     }
 
@@ -152,15 +142,7 @@ mod tests {
 
     #[test]
     fn neighbours_of_the_unseen_stay() {
-        for c in [
-            '\u{ac}',
-            '\u{ae}',
-            '\u{a0}',
-            '\u{2010}',
-            '\u{202f}',
-            '\u{fffd}',
-            '\u{f0000}',
-        ] {
+        for c in ['\u{ac}', '\u{ae}', '\u{a0}', '\u{2010}', '\u{202f}', '\u{fffd}', '\u{f0000}'] {
             assert!(!is_hostile(c), "{c:?}");
         }
     }

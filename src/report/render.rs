@@ -39,11 +39,7 @@ pub fn text(diagnostic: &Diagnostic, colour: bool) -> String {
     if let Some(code) = diagnostic.code {
         let _ = write!(out, "[{}]", code.text());
     }
-    let _ = writeln!(
-        out,
-        "{severity:#}{bold}: {}{bold:#}",
-        escape::safe(&diagnostic.message)
-    );
+    let _ = writeln!(out, "{severity:#}{bold}: {}{bold:#}", escape::safe(&diagnostic.message));
     for label in &diagnostic.labels {
         // Labels inside the excerpt but the first are seen there.
         let first = std::ptr::eq(label, &diagnostic.labels[0]);
@@ -52,12 +48,7 @@ pub fn text(diagnostic: &Diagnostic, colour: bool) -> String {
             continue;
         }
         let origin = label.origin.to_string();
-        let _ = write!(
-            out,
-            "{:gutter$}{frame}-->{frame:#} {}",
-            "",
-            escape::safe(&origin)
-        );
+        let _ = write!(out, "{:gutter$}{frame}-->{frame:#} {}", "", escape::safe(&origin));
         match &mut excerpt {
             Some(excerpt) if shown && !excerpt.printed => {
                 let _ = write!(out, "\n{}", excerpt.render(diagnostic, colour));
@@ -71,20 +62,10 @@ pub fn text(diagnostic: &Diagnostic, colour: bool) -> String {
         out.push('\n');
     }
     for cause in &diagnostic.causes {
-        let _ = writeln!(
-            out,
-            "{:gutter$}{bold}because:{bold:#} {}",
-            "",
-            escape::safe(cause)
-        );
+        let _ = writeln!(out, "{:gutter$}{bold}because:{bold:#} {}", "", escape::safe(cause));
     }
     for text in &diagnostic.hints {
-        let _ = writeln!(
-            out,
-            "{:gutter$}{hint}hint:{hint:#} {}",
-            "",
-            escape::safe(text)
-        );
+        let _ = writeln!(out, "{:gutter$}{hint}hint:{hint:#} {}", "", escape::safe(text));
     }
     out
 }
@@ -110,10 +91,7 @@ pub fn json(diagnostics: &[Diagnostic]) -> serde_json::Value {
 fn one_json(diagnostic: &Diagnostic) -> serde_json::Value {
     let labels: Vec<_> = diagnostic.labels.iter().map(label_json).collect();
     let safe = |texts: &[String]| -> Vec<String> {
-        texts
-            .iter()
-            .map(|text| escape::safe(text).into_owned())
-            .collect()
+        texts.iter().map(|text| escape::safe(text).into_owned()).collect()
     };
     serde_json::json!({
         "severity": word(diagnostic.severity),
@@ -160,10 +138,7 @@ struct Excerpt<'a> {
 impl<'a> Excerpt<'a> {
     fn of(diagnostic: &'a Diagnostic) -> Option<Excerpt<'a>> {
         let source: &str = diagnostic.source.as_ref()?;
-        let decisive = diagnostic
-            .labels
-            .iter()
-            .find(|label| label.span.is_some())?;
+        let decisive = diagnostic.labels.iter().find(|label| label.span.is_some())?;
         let file: &str = &decisive.origin.file;
         let start = floor(source, decisive.span?.0);
         let mut lines = line_around(source, start);
@@ -184,14 +159,7 @@ impl<'a> Excerpt<'a> {
                 last = last.max(number);
             }
         }
-        Some(Excerpt {
-            source,
-            file,
-            lines,
-            first,
-            last,
-            printed: false,
-        })
+        Some(Excerpt { source, file, lines, first, last, printed: false })
     }
 
     /// The width of the largest line number, so that arrow and frame line up.
@@ -234,11 +202,7 @@ impl<'a> Excerpt<'a> {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[Group::with_level(level).element(snippet)])
     }
 }
@@ -255,9 +219,7 @@ fn floor(text: &str, at: usize) -> usize {
 /// The line that holds the byte `at`, without its end.
 fn line_around(text: &str, at: usize) -> Range<usize> {
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    let end = text[at..]
-        .find('\n')
-        .map_or(text.len(), |length| at + length);
+    let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
     start..end
 }
 
@@ -308,12 +270,7 @@ mod tests {
     use crate::report::Code;
 
     fn origin(line: u32, column: u32) -> Origin {
-        Origin {
-            layer: Layer::Vendor,
-            file: Arc::from("/m/a.toml"),
-            line,
-            column,
-        }
+        Origin { layer: Layer::Vendor, file: Arc::from("/m/a.toml"), line, column }
     }
 
     #[test]
@@ -350,9 +307,8 @@ mod tests {
 
     #[test]
     fn without_excerpt() {
-        let diagnostic = Diagnostic::warning("nothing to do")
-            .at(&origin(4, 7))
-            .at(&Origin::builtin("defaults"));
+        let diagnostic =
+            Diagnostic::warning("nothing to do").at(&origin(4, 7)).at(&Origin::builtin("defaults"));
         assert_eq!(
             text(&diagnostic, false),
             "warning: nothing to do\n  --> /m/a.toml:4:7 (layer: vendor)\n  --> builtin: defaults\n"
@@ -376,25 +332,16 @@ mod tests {
     fn hostile_text_is_harmless_everywhere() {
         let evil = "\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\u{200e}\u{61c}\u{2028}\u{200b}\r\0";
         let source: Arc<str> = Arc::from(format!("a = '{evil}' # {evil}\n"));
-        let origin = Origin {
-            file: Arc::from(evil),
-            ..origin(1, 1)
-        };
+        let origin = Origin { file: Arc::from(evil), ..origin(1, 1) };
         let diagnostic = Diagnostic::error(Code::BadValue, format!("bad {evil}\n"))
             .within(&origin, &source, 4..5, evil)
-            .at(&Origin {
-                file: Arc::from(format!("other{evil}")),
-                ..origin.clone()
-            })
+            .at(&Origin { file: Arc::from(format!("other{evil}")), ..origin.clone() })
             .because(evil)
             .hint(evil);
         let shown = text(&diagnostic, false);
         let bad = shown.chars().find(|&c| c != '\n' && escape::is_hostile(c));
         assert_eq!(bad, None, "{shown}");
-        assert!(
-            shown.contains("bad \\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}"),
-            "{shown}"
-        );
+        assert!(shown.contains("bad \\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}"), "{shown}");
         let data = json(&[diagnostic]).to_string();
         assert!(!data.contains(escape::is_hostile), "{data}");
     }
@@ -413,11 +360,7 @@ mod tests {
         let shown = text(&diagnostic, false);
         let lines: Vec<&str> = shown.lines().collect();
         let text_line = lines.iter().position(|line| line.contains("bad")).unwrap();
-        assert_eq!(
-            lines[text_line].find("bad"),
-            lines[text_line + 1].find("^^^ this"),
-            "{shown}"
-        );
+        assert_eq!(lines[text_line].find("bad"), lines[text_line + 1].find("^^^ this"), "{shown}");
         assert!(lines[text_line].contains("\\u{1b}[31m"), "{shown}");
     }
 
@@ -449,10 +392,7 @@ mod tests {
             .within(&origin(1, 1), &source, 0..1, "far");
         let shown = text(&diagnostic, false);
         assert!(shown.contains("900 | a\n    | ^ near\n"), "{shown}");
-        assert!(
-            shown.contains("--> /m/a.toml:1:1 (layer: vendor): far\n"),
-            "{shown}"
-        );
+        assert!(shown.contains("--> /m/a.toml:1:1 (layer: vendor): far\n"), "{shown}");
     }
 
     #[test]

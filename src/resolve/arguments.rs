@@ -105,7 +105,9 @@ fn forward(r: &mut Resolution<'_>, argument: &str, path: &AbsPath) {
     }
     // A grant that shows it already stays as it is, whatever its right; the
     // system's files need no hand-over.
-    if r.tree.shows(&dest, &found.real, true, false) || r.tree.shows(&dest, &found.real, false, false) && !write {
+    if r.tree.shows(&dest, &found.real, true, false)
+        || r.tree.shows(&dest, &found.real, false, false) && !write
+    {
         return;
     }
     if write {
@@ -118,7 +120,14 @@ fn forward(r: &mut Resolution<'_>, argument: &str, path: &AbsPath) {
         None,
     );
     r.tree.put(
-        Action::Bind { source: found.real, dest, kind: Kind::File, write, exec: false, device: false },
+        Action::Bind {
+            source: found.real,
+            dest,
+            kind: Kind::File,
+            write,
+            exec: false,
+            device: false,
+        },
         &origin,
     );
 }
@@ -144,7 +153,15 @@ mod tests {
         assert_eq!(name("/x//y").as_deref(), Some("/x/y"));
         assert_eq!(name("file:///a%20b").as_deref(), Some("/a b"));
         assert_eq!(name("file://localhost/a").as_deref(), Some("/a"));
-        for not in ["", "-x", "--file=/etc/passwd", "https://example.org/a", "file:///a%0", "file:///%00", "a\nb"] {
+        for not in [
+            "",
+            "-x",
+            "--file=/etc/passwd",
+            "https://example.org/a",
+            "file:///a%0",
+            "file:///%00",
+            "a\nb",
+        ] {
             assert_eq!(name(not), None, "{not}");
         }
         assert_eq!(named("a", None), None);

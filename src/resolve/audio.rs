@@ -19,7 +19,8 @@ pub fn resolve(r: &mut Resolution<'_>) {
             if record_origin.is_none() {
                 r.note(
                     Weight::Info,
-                    "the sound server's socket lets an application record as well as play".to_owned(),
+                    "the sound server's socket lets an application record as well as play"
+                        .to_owned(),
                     Some(&origin),
                     None,
                 );

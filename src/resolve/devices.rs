@@ -11,8 +11,18 @@ use super::base::fixed;
 
 /// Device files of graphics processors, as patterns within /dev.
 const GPU: [&str; 12] = [
-    "dri", "nvidia[0-9]*", "nvidiactl", "nvidia-modeset", "nvidia-uvm", "nvidia-uvm-tools", "mali",
-    "mali[0-9]*", "umplock", "kfd", "dma_heap", "udmabuf",
+    "dri",
+    "nvidia[0-9]*",
+    "nvidiactl",
+    "nvidia-modeset",
+    "nvidia-uvm",
+    "nvidia-uvm-tools",
+    "mali",
+    "mali[0-9]*",
+    "umplock",
+    "kfd",
+    "dma_heap",
+    "udmabuf",
 ];
 
 /// What graphics drivers read of /sys to find their device.

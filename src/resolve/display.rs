@@ -69,7 +69,10 @@ fn show_x11(r: &mut Resolution<'_>, display: &XDisplay, origin: &Origin) {
         if !host_network {
             let error = Diagnostic::error(
                 Code::DisplayUnreachable,
-                format!("the display {} is reached over the network, which is not granted", display.text),
+                format!(
+                    "the display {} is reached over the network, which is not granted",
+                    display.text
+                ),
             )
             .at(origin)
             .because("ssh -X and remote X servers are plain network connections")

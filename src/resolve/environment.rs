@@ -9,14 +9,46 @@ use super::base::fixed;
 /// What is handed on from the caller as it is. A final `*` stands for any
 /// ending.
 const PASSED: [&str; 41] = [
-    "LANG", "LANGUAGE", "LC_*", "TZ", "TERM", "COLORTERM", "NO_COLOR", "CLICOLOR", "COLUMNS", "LINES",
-    "XCURSOR_THEME", "XCURSOR_SIZE", "GDK_SCALE", "GDK_DPI_SCALE", "GTK_THEME", "GTK_IM_MODULE",
-    "QT_IM_MODULE", "QT_IM_MODULES", "XMODIFIERS", "QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS",
-    "QT_AUTO_SCREEN_SCALE_FACTOR", "QT_ENABLE_HIGHDPI_SCALING", "QT_FONT_DPI", "QT_STYLE_OVERRIDE",
-    "QT_WAYLAND_DISABLE_WINDOWDECORATION", "XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP",
-    "XDG_SESSION_TYPE", "DESKTOP_SESSION", "KDE_FULL_SESSION", "KDE_SESSION_VERSION",
-    "DESKTOP_STARTUP_ID", "XDG_ACTIVATION_TOKEN", "MOZ_ENABLE_WAYLAND", "ELM_SCALE",
-    "LIBGL_ALWAYS_SOFTWARE", "__GLX_VENDOR_LIBRARY_NAME", "DRI_PRIME", "SDL_VIDEODRIVER",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+    "CLICOLOR",
+    "COLUMNS",
+    "LINES",
+    "XCURSOR_THEME",
+    "XCURSOR_SIZE",
+    "GDK_SCALE",
+    "GDK_DPI_SCALE",
+    "GTK_THEME",
+    "GTK_IM_MODULE",
+    "QT_IM_MODULE",
+    "QT_IM_MODULES",
+    "XMODIFIERS",
+    "QT_SCALE_FACTOR",
+    "QT_SCREEN_SCALE_FACTORS",
+    "QT_AUTO_SCREEN_SCALE_FACTOR",
+    "QT_ENABLE_HIGHDPI_SCALING",
+    "QT_FONT_DPI",
+    "QT_STYLE_OVERRIDE",
+    "QT_WAYLAND_DISABLE_WINDOWDECORATION",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_SESSION_DESKTOP",
+    "XDG_SESSION_TYPE",
+    "DESKTOP_SESSION",
+    "KDE_FULL_SESSION",
+    "KDE_SESSION_VERSION",
+    "DESKTOP_STARTUP_ID",
+    "XDG_ACTIVATION_TOKEN",
+    "MOZ_ENABLE_WAYLAND",
+    "ELM_SCALE",
+    "LIBGL_ALWAYS_SOFTWARE",
+    "__GLX_VENDOR_LIBRARY_NAME",
+    "DRI_PRIME",
+    "SDL_VIDEODRIVER",
     "CLUTTER_BACKEND",
 ];
 
@@ -106,12 +138,31 @@ mod tests {
 
     #[test]
     fn patterns() {
-        assert!(matches("LC_*", "LC_ALL") && !matches("LC_*", "XLC_ALL") && !matches("LANG", "LANGUAGE"));
+        assert!(
+            matches("LC_*", "LC_ALL")
+                && !matches("LC_*", "XLC_ALL")
+                && !matches("LANG", "LANGUAGE")
+        );
     }
 
     #[test]
     fn nothing_secret_is_passed() {
-        for name in ["SSH_AUTH_SOCK", "GPG_AGENT_INFO", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "DISPLAY", "WAYLAND_DISPLAY", "TMPDIR", "GTK_MODULES", "GIO_EXTRA_MODULES"] {
+        for name in [
+            "SSH_AUTH_SOCK",
+            "GPG_AGENT_INFO",
+            "GITHUB_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "LD_PRELOAD",
+            "LD_LIBRARY_PATH",
+            "PYTHONPATH",
+            "DBUS_SESSION_BUS_ADDRESS",
+            "XAUTHORITY",
+            "DISPLAY",
+            "WAYLAND_DISPLAY",
+            "TMPDIR",
+            "GTK_MODULES",
+            "GIO_EXTRA_MODULES",
+        ] {
             assert!(!PASSED.iter().any(|pattern| matches(pattern, name)), "{name}");
         }
     }

@@ -113,9 +113,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
         }
     }
     // Broader grants first, so that a narrower one can stand inside.
-    grants.sort_by(|a, b| {
-        a.path.elements().cmp(b.path.elements()).then(a.right.cmp(&b.right))
-    });
+    grants.sort_by(|a, b| a.path.elements().cmp(b.path.elements()).then(a.right.cmp(&b.right)));
     for grant in grants {
         one(r, &grant, &closed);
     }
@@ -196,12 +194,7 @@ fn paths(r: &mut Resolution<'_>, expr: &PathExpr, origin: &Origin) -> Vec<AbsPat
         }
     }
     if at.is_empty() && expr.has_glob() {
-        r.note(
-            Weight::Info,
-            format!("{expr} matches nothing"),
-            Some(origin),
-            None,
-        );
+        r.note(Weight::Info, format!("{expr} matches nothing"), Some(origin), None);
     }
     at
 }
@@ -218,7 +211,9 @@ fn matching(
     if r.links.is_written(&found.real) {
         r.note(
             Weight::Notice,
-            format!("the pattern {pattern} is not expanded in {folder}: applications may write there"),
+            format!(
+                "the pattern {pattern} is not expanded in {folder}: applications may write there"
+            ),
             Some(origin),
             Some("name the paths one by one"),
         );
@@ -263,9 +258,15 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
         return Some("it is the kernel's; see [devices] for devices");
     }
     if within("/run") && !within("/run/media") {
-        return Some("it holds sockets of the session and the system; see [bus], [audio], [display]");
+        return Some(
+            "it holds sockets of the session and the system; see [bus], [audio], [display]",
+        );
     }
-    if real.as_str() == "/etc" || real.as_str() == "/tmp" || real.as_str() == "/var/tmp" || real.as_str() == "/var" {
+    if real.as_str() == "/etc"
+        || real.as_str() == "/tmp"
+        || real.as_str() == "/var/tmp"
+        || real.as_str() == "/var"
+    {
         return Some("it is too broad; name what is needed in it");
     }
     None
@@ -273,9 +274,10 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
 
 fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     let layer = grant.origin.layer;
-    if let Some(shut) = closed.iter().find(|shut| {
-        shut.holds(&grant.path) && !shut.opens_to(layer) && grant.path != r.home
-    }) {
+    if let Some(shut) = closed
+        .iter()
+        .find(|shut| shut.holds(&grant.path) && !shut.opens_to(layer) && grant.path != r.home)
+    {
         refused(r, grant, shut);
         return;
     }
@@ -455,10 +457,8 @@ fn place(
             return;
         }
     };
-    let inner: Vec<&Closed> = closed
-        .iter()
-        .filter(|shut| shut.is_beneath(&dest) || shut.is_beneath(&real))
-        .collect();
+    let inner: Vec<&Closed> =
+        closed.iter().filter(|shut| shut.is_beneath(&dest) || shut.is_beneath(&real)).collect();
     let takes_apart =
         inner.iter().any(|shut| !shut.exists || matches!(shut.why, Why::Protected(_)));
     if !takes_apart {

@@ -186,8 +186,7 @@ impl Resolution<'_> {
     }
 
     fn note(&mut self, weight: Weight, text: String, origin: Option<&Origin>, hint: Option<&str>) {
-        let note =
-            Note { weight, text, origin: origin.cloned(), hint: hint.map(str::to_owned) };
+        let note = Note { weight, text, origin: origin.cloned(), hint: hint.map(str::to_owned) };
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }

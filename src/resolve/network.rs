@@ -28,7 +28,8 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
     let ports = &r.settings().network;
     if (ports.connect.is_stated() || ports.listen.is_stated()) && r.facts.kernel.landlock_abi < 4 {
-        let origin = ports.connect.items.first().or(ports.listen.items.first()).map(|p| p.origin.clone());
+        let origin =
+            ports.connect.items.first().or(ports.listen.items.first()).map(|p| p.origin.clone());
         r.note(
             Weight::Warning,
             "TCP ports are not limited: this kernel's landlock cannot do it".to_owned(),

@@ -38,8 +38,9 @@ pub fn resolve(r: &mut Resolution<'_>) -> Option<Command> {
     }
     let Some(command) = r.settings().command.clone() else {
         let id = r.policy.id.clone();
-        let mut error = Diagnostic::error(Code::MissingKey, format!("no layer states a command for {id}"))
-            .hint("add command = [\"program\"] to the manifest");
+        let mut error =
+            Diagnostic::error(Code::MissingKey, format!("no layer states a command for {id}"))
+                .hint("add command = [\"program\"] to the manifest");
         if let Some((layer, file)) = r.policy.files.last() {
             let origin = Origin {
                 layer: *layer,
@@ -63,7 +64,10 @@ pub fn resolve(r: &mut Resolution<'_>) -> Option<Command> {
 fn shell(r: &mut Resolution<'_>) -> Option<Command> {
     let origin = Origin::command_line("--shell");
     let own = r.facts.shell.clone();
-    let program = if r.fs.look_following(&own).is_ok() && !own.file_name().ends_with("nologin") && own.is_within(&fixed("/usr")) | own.is_within(&fixed("/bin")) {
+    let program = if r.fs.look_following(&own).is_ok()
+        && !own.file_name().ends_with("nologin")
+        && own.is_within(&fixed("/usr")) | own.is_within(&fixed("/bin"))
+    {
         own
     } else {
         fixed("/bin/sh")
@@ -88,10 +92,9 @@ fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath
             }
         }
         let error = match blocked {
-            Some(path) => Diagnostic::error(
-                Code::ProgramNotExecutable,
-                format!("{path} cannot be executed"),
-            ),
+            Some(path) => {
+                Diagnostic::error(Code::ProgramNotExecutable, format!("{path} cannot be executed"))
+            }
             None => Diagnostic::error(
                 Code::ProgramMissing,
                 format!("the program {name:?} is not installed"),
@@ -141,9 +144,7 @@ fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath
 /// own in /opt, or the single file elsewhere.
 fn packaged(r: &mut Resolution<'_>, path: &AbsPath, origin: &Origin) {
     let Ok(found) = r.links.find(path) else { return };
-    let system = [
-        "/usr", "/nix/store", "/gnu/store", "/bin", "/sbin", "/etc/alternatives",
-    ];
+    let system = ["/usr", "/nix/store", "/gnu/store", "/bin", "/sbin", "/etc/alternatives"];
     if system.iter().any(|root| found.real.is_within(&fixed(root))) {
         return;
     }
@@ -161,7 +162,9 @@ fn packaged(r: &mut Resolution<'_>, path: &AbsPath, origin: &Origin) {
         return;
     }
     let text = match kind {
-        Kind::Folder => format!("{source} is shown to read and execute, since the program lives there"),
+        Kind::Folder => {
+            format!("{source} is shown to read and execute, since the program lives there")
+        }
         Kind::File => format!("{source} is shown to read and execute"),
     };
     r.note(Weight::Info, text, Some(origin), None);

@@ -28,7 +28,10 @@ impl Tree {
     pub fn put(&mut self, action: Action, origin: &Origin) {
         let dest = action.dest().clone();
         if let (
-            Some(Step { action: Action::Bind { source: old, write: true, exec: old_exec, .. }, .. }),
+            Some(Step {
+                action: Action::Bind { source: old, write: true, exec: old_exec, .. },
+                ..
+            }),
             Action::Bind { source: new, write: false, exec, .. },
         ) = (self.steps.get_mut(&dest), &action)
             && old == new

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rustix::thread::{CapabilitySet, CapabilitySets, CapabilitiesSecureBits};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use super::{Errno, Result, checked};
 
@@ -84,12 +84,7 @@ pub fn load_filter(program: &[Instruction]) -> Result<()> {
     // SAFETY: `program` points at `len` live instructions, which the kernel
     // copies and checks before it uses them.
     checked(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            0,
-            &raw const program,
-        )
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
     })?;
     Ok(())
 }

@@ -32,3 +32,28 @@ pub fn close_at_exec_from(first: u32) -> Result<()> {
     })?;
     Ok(())
 }
+
+/// Writes to a descriptor that the caller of the program named by number.
+///
+/// # Errors
+/// Those of `write(2)`; EBADF when nothing is open there.
+pub fn write_to_number(number: i32, bytes: &[u8]) -> Result<()> {
+    if number < 0 {
+        return Err(super::Errno::BADF);
+    }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // SAFETY: the pointer and length are those of a live slice, and a
+        // number that is not open is refused with EBADF.
+        let written =
+            checked(unsafe { libc::syscall(libc::SYS_write, number, rest.as_ptr(), rest.len()) })?;
+        rest = &rest[written as usize..];
+    }
+    Ok(())
+}
+
+/// The width of the terminal that standard output is, in columns.
+pub fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}

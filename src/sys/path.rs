@@ -69,11 +69,7 @@ pub fn open_name(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
 /// Those of `fstat(2)`.
 pub fn identity(fd: BorrowedFd<'_>) -> Result<Identity> {
     let stat = rustix::fs::fstat(fd)?;
-    Ok(Identity {
-        device: stat.st_dev,
-        inode: stat.st_ino,
-        kind: stat.st_mode & libc::S_IFMT,
-    })
+    Ok(Identity { device: stat.st_dev, inode: stat.st_ino, kind: stat.st_mode & libc::S_IFMT })
 }
 
 /// The type of what stands at `name` in `dir`, links not followed.

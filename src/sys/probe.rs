@@ -94,9 +94,7 @@ pub fn in_child(attempt: impl FnOnce() -> Result<()>) -> Result<()> {
 pub fn try_namespace(kind: Namespace) -> Result<()> {
     in_child(|| {
         // SAFETY: no memory is passed.
-        checked(libc::c_long::from(unsafe {
-            libc::unshare(libc::CLONE_NEWUSER | kind.flag())
-        }))?;
+        checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_NEWUSER | kind.flag()) }))?;
         Ok(())
     })
 }
@@ -125,4 +123,49 @@ pub fn has_open_tree() -> bool {
         libc::syscall(libc::SYS_open_tree, -1, std::ptr::null::<libc::c_char>(), u32::MAX)
     });
     answer != Err(Errno::NOSYS)
+}
+
+/// Whether `move_mount(2)` exists (Linux 5.2).
+pub fn has_move_mount() -> bool {
+    // SAFETY: the kernel refuses the flags before it reads the paths.
+    let answer = checked(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            -1,
+            std::ptr::null::<libc::c_char>(),
+            -1,
+            std::ptr::null::<libc::c_char>(),
+            u32::MAX,
+        )
+    });
+    answer != Err(Errno::NOSYS)
+}
+
+/// Whether a process in new user, mount and pid namespaces can have a /proc
+/// of its own, as a sandbox needs.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn try_proc_mount() -> Result<()> {
+    in_child(|| {
+        // SAFETY: no memory is passed.
+        checked(libc::c_long::from(unsafe {
+            libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID)
+        }))?;
+        // The pid namespace begins with the next child.
+        in_child(|| super::mount::new_fs(c"proc", &[], super::mount::Attributes::empty()).map(drop))
+    })
+}
+
+/// Whether a system call filter can be loaded.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn try_filter() -> Result<()> {
+    in_child(|| {
+        rustix::thread::set_no_new_privs(true)?;
+        // RET_ALLOW
+        let allow = super::confine::Instruction { code: 0x06, jt: 0, jf: 0, k: 0x7fff_0000 };
+        super::confine::load_filter(&[allow])
+    })
 }

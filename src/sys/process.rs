@@ -71,9 +71,8 @@ pub fn clone_into(namespaces: NewNamespaces) -> Result<Fork> {
     // SAFETY: without CLONE_VM the child has a copy of everything, so this is
     // a fork; it is sound because the process has a single thread. `args` is
     // a live struct of the size that is given, `pidfd` outlives the call.
-    let pid = checked(unsafe {
-        libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>())
-    })?;
+    let pid =
+        checked(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) })?;
     if pid == 0 {
         return Ok(Fork::Child);
     }
@@ -144,8 +143,11 @@ pub struct StringArray {
 impl StringArray {
     /// Takes the texts.
     pub fn new(texts: Vec<CString>) -> StringArray {
-        let pointers =
-            texts.iter().map(|text| text.as_ptr()).chain(std::iter::once(std::ptr::null())).collect();
+        let pointers = texts
+            .iter()
+            .map(|text| text.as_ptr())
+            .chain(std::iter::once(std::ptr::null()))
+            .collect();
         StringArray { _texts: texts, pointers }
     }
 }

@@ -81,7 +81,8 @@ pub fn receive(fd: &OwnedFd) -> Option<Received> {
     let mut raw = [0u8; size_of::<libc::signalfd_siginfo>()];
     match rustix::io::read(fd, &mut raw) {
         Ok(length) if length == raw.len() => {
-            let word = |at: usize| u32::from_ne_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
+            let word =
+                |at: usize| u32::from_ne_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
             // struct signalfd_siginfo: signo, errno, code, pid.
             Some(Received { signal: word(0) as i32, code: word(8) as i32, sender: word(12) })
         }

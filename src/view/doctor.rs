@@ -70,10 +70,16 @@ fn style(status: Status) -> Style {
 
 fn verdict(report: &Report) -> String {
     let count = |status| {
-        report.checks.iter().filter(|check| check.topic == Topic::Isolation && check.status == status).count()
+        report
+            .checks
+            .iter()
+            .filter(|check| check.topic == Topic::Isolation && check.status == status)
+            .count()
     };
     match report.verdict {
-        Verdict::Ready => "Sandboxes can be built here, with everything that Pinfold can enforce.".to_owned(),
+        Verdict::Ready => {
+            "Sandboxes can be built here, with everything that Pinfold can enforce.".to_owned()
+        }
         Verdict::Reduced => format!(
             "Sandboxes can be built here; {} less than it could be.",
             things(count(Status::Degraded))
@@ -172,7 +178,8 @@ mod tests {
 
     #[test]
     fn the_hosts_texts_cannot_drive_the_terminal() {
-        let hostile = report(Verdict::Reduced, vec![check("x", Status::Degraded, "a\u{1b}[2Jb\u{7}", None)]);
+        let hostile =
+            report(Verdict::Reduced, vec![check("x", Status::Degraded, "a\u{1b}[2Jb\u{7}", None)]);
         let shown = stripped(&hostile, 80);
         assert!(shown.contains("a\\u{1b}[2Jb\\u{7}"), "{shown:?}");
         assert!(text(&hostile, 80).contains("\u{1b}[33m"), "the status has its colour");

@@ -82,11 +82,22 @@ fn x11(session: &SessionFindings) -> Check {
     const NAME: &str = "x11";
     let Some(x11) = &session.x11 else {
         return match &session.wayland {
-            Some(_) => check(NAME, Status::Good, "not there", "Only applications that know no Wayland need it."),
-            None => check(NAME, Status::Degraded, "not there", "Applications have no X11 windows from here."),
+            Some(_) => check(
+                NAME,
+                Status::Good,
+                "not there",
+                "Only applications that know no Wayland need it.",
+            ),
+            None => check(
+                NAME,
+                Status::Degraded,
+                "not there",
+                "Applications have no X11 windows from here.",
+            ),
         };
     };
-    const WATCH: &str = "An application that is granted X11 can watch and drive all other X11 windows.";
+    const WATCH: &str =
+        "An application that is granted X11 can watch and drive all other X11 windows.";
     let Some(socket) = &x11.socket else {
         return check(
             NAME,
@@ -113,10 +124,19 @@ fn x11(session: &SessionFindings) -> Check {
 
 fn gpu(session: &SessionFindings) -> Check {
     const NAME: &str = "gpu";
-    let usable: Vec<&str> =
-        session.render_nodes.iter().filter(|node| node.usable).map(|node| node.place.as_str()).collect();
+    let usable: Vec<&str> = session
+        .render_nodes
+        .iter()
+        .filter(|node| node.usable)
+        .map(|node| node.place.as_str())
+        .collect();
     match (usable.is_empty(), session.render_nodes.first()) {
-        (false, _) => check(NAME, Status::Good, usable.join(", "), "Applications that are granted it draw by the graphics card."),
+        (false, _) => check(
+            NAME,
+            Status::Good,
+            usable.join(", "),
+            "Applications that are granted it draw by the graphics card.",
+        ),
         (true, Some(node)) => check(
             NAME,
             Status::Degraded,
@@ -124,7 +144,12 @@ fn gpu(session: &SessionFindings) -> Check {
             "Applications draw by the processor alone.",
         )
         .remedy("sudo usermod -aG render \"$USER\", and log in anew"),
-        (true, None) => check(NAME, Status::Degraded, "no render node", "Applications draw by the processor alone."),
+        (true, None) => check(
+            NAME,
+            Status::Degraded,
+            "no render node",
+            "Applications draw by the processor alone.",
+        ),
     }
 }
 
@@ -134,9 +159,12 @@ fn session_bus(session: &SessionFindings) -> Check {
     match &session.session_bus {
         None => check(NAME, Status::Degraded, "not there", WITHOUT),
         Some(bus) => match bus.socket.as_ref().map(place) {
-            Some((true, found)) => {
-                check(NAME, Status::Good, found, "Applications reach the names that their manifests grant, through a filter.")
-            }
+            Some((true, found)) => check(
+                NAME,
+                Status::Good,
+                found,
+                "Applications reach the names that their manifests grant, through a filter.",
+            ),
             Some((false, found)) => check(NAME, Status::Degraded, found, WITHOUT),
             None => check(
                 NAME,
@@ -164,6 +192,8 @@ fn portal(session: &SessionFindings) -> Check {
             "xdg-desktop-portal is not installed",
             "An application cannot ask for single files; it sees what its manifest grants.",
         )
-        .remedy("install xdg-desktop-portal and the backend of your desktop (-gtk, -gnome, -kde, -wlr)"),
+        .remedy(
+            "install xdg-desktop-portal and the backend of your desktop (-gtk, -gnome, -kde, -wlr)",
+        ),
     }
 }

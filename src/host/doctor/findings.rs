@@ -235,8 +235,10 @@ pub struct Findings {
 impl Findings {
     /// Looks at a host and tries what has to be tried.
     pub fn collect(fs: &HostFs, facts: &HostFacts, probes: &Probes<'_>) -> Findings {
-        let namespaces: BTreeMap<Namespace, Attempt> =
-            Namespace::ALL.iter().map(|(kind, ..)| (*kind, (probes.namespace)(*kind).into())).collect();
+        let namespaces: BTreeMap<Namespace, Attempt> = Namespace::ALL
+            .iter()
+            .map(|(kind, ..)| (*kind, (probes.namespace)(*kind).into()))
+            .collect();
         let for_proc = [Namespace::User, Namespace::Mount, Namespace::Pid];
         let proc_mount = for_proc
             .iter()
@@ -250,16 +252,24 @@ impl Findings {
             namespaces,
             namespace_limits: Namespace::ALL
                 .iter()
-                .filter_map(|(kind, _, limit)| Some((*kind, number(fs, &format!("/proc/sys/user/{limit}"))?)))
+                .filter_map(|(kind, _, limit)| {
+                    Some((*kind, number(fs, &format!("/proc/sys/user/{limit}"))?))
+                })
                 .collect(),
             unprivileged_userns_clone: number(fs, "/proc/sys/kernel/unprivileged_userns_clone"),
-            apparmor_restricts: number(fs, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+            apparmor_restricts: number(
+                fs,
+                "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            ),
             selinux_enforcing: number(fs, "/sys/fs/selinux/enforce").map(|enforce| enforce == 1),
             container: container(fs, &facts.environment),
             seccomp_mode: seccomp_mode(fs),
             seccomp_filter: (probes.seccomp_filter)().into(),
             landlock: (probes.landlock)().map_err(Errno::raw_os_error),
-            mount_calls: MountCall::ALL.iter().map(|(call, _)| (*call, (probes.mount_call)(*call).into())).collect(),
+            mount_calls: MountCall::ALL
+                .iter()
+                .map(|(call, _)| (*call, (probes.mount_call)(*call).into()))
+                .collect(),
             proc_there: mounts.kind_at("/proc") == Some("proc"),
             proc_masks: mounts.over_proc(),
             proc_mount,
@@ -408,7 +418,8 @@ fn connect(fs: &HostFs, path: &AbsPath) -> std::io::Result<()> {
 }
 
 fn session_bus(fs: &HostFs, facts: &HostFacts) -> Option<BusFinding> {
-    let Some(address) = facts.environment.get("DBUS_SESSION_BUS_ADDRESS").filter(|text| !text.is_empty())
+    let Some(address) =
+        facts.environment.get("DBUS_SESSION_BUS_ADDRESS").filter(|text| !text.is_empty())
     else {
         // Where every library looks when nothing is stated.
         let path = facts.runtime_dir.as_ref()?.child("bus");
@@ -434,7 +445,10 @@ fn portal(fs: &HostFs, facts: &HostFacts) -> Option<String> {
     let stated = facts.environment.get("XDG_DATA_DIRS").filter(|text| !text.is_empty());
     let folders = stated.map_or("/usr/local/share:/usr/share", String::as_str);
     let service = folders.split(':').find_map(|folder| {
-        let file = format!("{}/dbus-1/services/org.freedesktop.portal.Desktop.service", folder.trim_end_matches('/'));
+        let file = format!(
+            "{}/dbus-1/services/org.freedesktop.portal.Desktop.service",
+            folder.trim_end_matches('/')
+        );
         text(fs, &file, 64 << 10)
     })?;
     let command = service.lines().find_map(|line| line.strip_prefix("Exec="))?;
@@ -454,7 +468,13 @@ fn render_nodes(fs: &HostFs) -> Vec<RenderNode> {
             // Only the kernel knows about groups and access lists alike.
             let usable = fs.witness(&path).is_ok_and(|node| {
                 let node = format!("/proc/self/fd/{}", node.as_raw_fd());
-                rustix::fs::accessat(CWD, node, Access::READ_OK | Access::WRITE_OK, AtFlags::empty()).is_ok()
+                rustix::fs::accessat(
+                    CWD,
+                    node,
+                    Access::READ_OK | Access::WRITE_OK,
+                    AtFlags::empty(),
+                )
+                .is_ok()
             });
             RenderNode { place: path.to_string(), usable }
         })

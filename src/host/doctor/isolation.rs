@@ -53,7 +53,12 @@ fn works(findings: &Findings, kind: Namespace) -> bool {
 fn kernel(findings: &Findings) -> Check {
     let release = &findings.kernel;
     match findings.openat2.error() {
-        None => check("kernel", Status::Good, release, "Paths can be opened without following planted links."),
+        None => check(
+            "kernel",
+            Status::Good,
+            release,
+            "Paths can be opened without following planted links.",
+        ),
         Some(Errno::NOSYS) => check(
             "kernel",
             Status::Blocking,
@@ -74,9 +79,12 @@ fn kernel(findings: &Findings) -> Check {
 fn user_namespaces(findings: &Findings) -> Check {
     const NAME: &str = "user-namespaces";
     match findings.namespaces.get(&Namespace::User) {
-        Some(Attempt::Works) => {
-            check(NAME, Status::Good, "can be made", "A sandbox needs no privilege and no set-user-id program.")
-        }
+        Some(Attempt::Works) => check(
+            NAME,
+            Status::Good,
+            "can be made",
+            "A sandbox needs no privilege and no set-user-id program.",
+        ),
         Some(Attempt::Fails(errno)) => refusal(NAME, findings, Namespace::User, *errno),
         None => check(NAME, Status::Blocking, "not tried", "Without them no sandbox can be built."),
     }
@@ -84,10 +92,11 @@ fn user_namespaces(findings: &Findings) -> Check {
 
 fn other_namespaces(findings: &Findings) -> Check {
     const NAME: &str = "namespaces";
-    let refused = Namespace::ALL.iter().skip(1).find_map(|(kind, ..)| match findings.namespaces.get(kind) {
-        Some(Attempt::Fails(errno)) => Some((*kind, *errno)),
-        Some(Attempt::Works) | None => None,
-    });
+    let refused =
+        Namespace::ALL.iter().skip(1).find_map(|(kind, ..)| match findings.namespaces.get(kind) {
+            Some(Attempt::Fails(errno)) => Some((*kind, *errno)),
+            Some(Attempt::Works) | None => None,
+        });
     match refused {
         Some((kind, errno)) => refusal(NAME, findings, kind, errno),
         None => {
@@ -137,8 +146,11 @@ fn refusal(name: &str, findings: &Findings, kind: Namespace, errno: i32) -> Chec
         _ => {}
     }
     if error == Errno::INVAL || error == Errno::NOSYS {
-        return blocking(refused, "This kernel was built without such namespaces, and no sandbox can be built.")
-            .remedy(format!("boot a kernel with CONFIG_{}_NS=y", config(kind)));
+        return blocking(
+            refused,
+            "This kernel was built without such namespaces, and no sandbox can be built.",
+        )
+        .remedy(format!("boot a kernel with CONFIG_{}_NS=y", config(kind)));
     }
     if findings.unprivileged_userns_clone == Some(0) {
         return blocking(
@@ -164,7 +176,9 @@ fn refusal(name: &str, findings: &Findings, kind: Namespace, errno: i32) -> Chec
     }
     // The mark of a container outlives it in disk images made from one. Without
     // any filter in force it is not the cause.
-    if let Some(container) = findings.container.as_ref().filter(|_| findings.seccomp_mode != Some(0)) {
+    if let Some(container) =
+        findings.container.as_ref().filter(|_| findings.seccomp_mode != Some(0))
+    {
         return blocking(
             format!("{refused}; running in a container ({container})"),
             "The container does not let programs in it make namespaces, so no sandbox can be built in it.",
@@ -172,10 +186,11 @@ fn refusal(name: &str, findings: &Findings, kind: Namespace, errno: i32) -> Chec
         .remedy(unfiltered(findings));
     }
     if findings.selinux_enforcing == Some(true) && error == Errno::ACCESS {
-        return blocking(refused, "SELinux's policy forbids it, so no sandbox can be built.").remedy(
-            "sudo ausearch -m avc -ts recent    # shows the refusal\n\
+        return blocking(refused, "SELinux's policy forbids it, so no sandbox can be built.")
+            .remedy(
+                "sudo ausearch -m avc -ts recent    # shows the refusal\n\
              let the policy allow user_namespace create to your domain",
-        );
+            );
     }
     if findings.seccomp_mode == Some(2) {
         return blocking(
@@ -184,8 +199,11 @@ fn refusal(name: &str, findings: &Findings, kind: Namespace, errno: i32) -> Chec
         )
         .remedy(unfiltered(findings));
     }
-    blocking(refused, "Without it no sandbox can be built. In a chroot the kernel refuses it always.")
-        .remedy("start pinfold outside any chroot; sudo dmesg may name the rule that refuses it")
+    blocking(
+        refused,
+        "Without it no sandbox can be built. In a chroot the kernel refuses it always.",
+    )
+    .remedy("start pinfold outside any chroot; sudo dmesg may name the rule that refuses it")
 }
 
 /// How the kernel's configuration names a namespace.
@@ -214,13 +232,19 @@ fn sysctl(name: &str, value: &str) -> String {
 /// How to be rid of a filter that somebody put around this session.
 fn unfiltered(findings: &Findings) -> &'static str {
     match findings.container.as_deref() {
-        Some("docker") => "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined ...",
+        Some("docker") => {
+            "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined ..."
+        }
         Some("podman") => "podman run --security-opt seccomp=unconfined ...",
-        Some("kubernetes") => "set securityContext.seccompProfile.type to Unconfined for the container",
+        Some("kubernetes") => {
+            "set securityContext.seccompProfile.type to Unconfined for the container"
+        }
         Some("lxc") => "lxc config set NAME security.nesting true, and start the container anew",
         Some("flatpak") => "start pinfold from a terminal outside Flatpak",
         Some(_) => "let the container's settings allow its programs to make user namespaces",
-        None => "start pinfold from a plain login, not from a service or program that filters system calls",
+        None => {
+            "start pinfold from a plain login, not from a service or program that filters system calls"
+        }
     }
 }
 
@@ -274,7 +298,11 @@ fn mounts(findings: &Findings) -> Check {
         MountCall::ALL
             .iter()
             .filter(|(call, _)| {
-                findings.mount_calls.get(call).and_then(|attempt| attempt.error()).is_some_and(wanted)
+                findings
+                    .mount_calls
+                    .get(call)
+                    .and_then(|attempt| attempt.error())
+                    .is_some_and(wanted)
             })
             .map(|(_, name)| *name)
             .collect()
@@ -301,7 +329,12 @@ fn mounts(findings: &Findings) -> Check {
         )
         .remedy(unfiltered(findings))
     } else {
-        check(NAME, Status::Good, "there", "Whole folders can be shown read-only, with all that is mounted in them.")
+        check(
+            NAME,
+            Status::Good,
+            "there",
+            "Whole folders can be shown read-only, with all that is mounted in them.",
+        )
     }
 }
 
@@ -313,7 +346,12 @@ fn seccomp(findings: &Findings) -> Check {
                 Some(2) => "available, one filter is in force already",
                 _ => "available",
             };
-            check(NAME, Status::Good, found, "System calls that applications have no use for are refused.")
+            check(
+                NAME,
+                Status::Good,
+                found,
+                "System calls that applications have no use for are refused.",
+            )
         }
         Attempt::Fails(errno) => check(
             NAME,
@@ -331,7 +369,11 @@ fn landlock(findings: &Findings) -> Check {
         Ok(0) => return no_landlock(findings, "there is none".to_owned(), Errno::NOSYS),
         Ok(abi) => abi,
         Err(errno) => {
-            return no_landlock(findings, format!("there is none: {}", in_words(errno)), Errno::from_raw_os_error(errno));
+            return no_landlock(
+                findings,
+                format!("there is none: {}", in_words(errno)),
+                Errno::from_raw_os_error(errno),
+            );
         }
     };
     let lacking: Vec<String> = LANDLOCK_STEPS
@@ -344,11 +386,21 @@ fn landlock(findings: &Findings) -> Check {
         .collect();
     let found = format!("version {abi}");
     if lacking.is_empty() {
-        return check(NAME, Status::Good, found, "A second wall around files, ports, sockets and signals.");
+        return check(
+            NAME,
+            Status::Good,
+            found,
+            "A second wall around files, ports, sockets and signals.",
+        );
     }
     let lacks = format!("Newer ones add: {}.", lacking.join(", "));
     if abi >= LANDLOCK_WANTED {
-        check(NAME, Status::Good, found, format!("A second wall around files, TCP ports and signals. {lacks}"))
+        check(
+            NAME,
+            Status::Good,
+            found,
+            format!("A second wall around files, TCP ports and signals. {lacks}"),
+        )
     } else {
         check(
             NAME,
@@ -401,7 +453,10 @@ fn shm(findings: &Findings) -> Check {
 fn cgroup(findings: &Findings) -> Check {
     const NAME: &str = "limits";
     let missing = |has: &[String]| -> Vec<&str> {
-        ["memory", "cpu", "pids"].into_iter().filter(|name| !has.iter().any(|each| each == name)).collect()
+        ["memory", "cpu", "pids"]
+            .into_iter()
+            .filter(|name| !has.iter().any(|each| each == name))
+            .collect()
     };
     match (&findings.cgroup.delegated, findings.cgroup.unified) {
         (Some(controllers), true) => match missing(controllers) {

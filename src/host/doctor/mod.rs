@@ -76,7 +76,14 @@ impl Check {
         found: impl Into<String>,
         means: impl Into<String>,
     ) -> Check {
-        Check { name: name.to_owned(), topic, status, found: found.into(), means: means.into(), remedy: None }
+        Check {
+            name: name.to_owned(),
+            topic,
+            status,
+            found: found.into(),
+            means: means.into(),
+            remedy: None,
+        }
     }
 
     fn remedy(mut self, remedy: impl Into<String>) -> Check {

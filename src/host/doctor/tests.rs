@@ -19,7 +19,9 @@ const EOPNOTSUPP: i32 = 95;
 
 /// A host that has everything.
 fn good() -> Findings {
-    let works = |place: &str| Some(SocketFinding { place: place.to_owned(), answers: Some(Attempt::Works) });
+    let works = |place: &str| {
+        Some(SocketFinding { place: place.to_owned(), answers: Some(Attempt::Works) })
+    };
     Findings {
         uid: 1000,
         kernel: "7.1.0".to_owned(),
@@ -58,7 +60,10 @@ fn good() -> Findings {
                 socket: works("/run/user/1000/bus"),
             }),
             portal: Some("/usr/libexec/xdg-desktop-portal".to_owned()),
-            render_nodes: vec![RenderNode { place: "/dev/dri/renderD128".to_owned(), usable: true }],
+            render_nodes: vec![RenderNode {
+                place: "/dev/dri/renderD128".to_owned(),
+                usable: true,
+            }],
         },
     }
 }
@@ -66,7 +71,10 @@ fn good() -> Findings {
 /// A host on which nobody may make namespaces of any kind.
 fn without_namespaces(errno: i32) -> Findings {
     Findings {
-        namespaces: Namespace::ALL.iter().map(|(kind, ..)| (*kind, Attempt::Fails(errno))).collect(),
+        namespaces: Namespace::ALL
+            .iter()
+            .map(|(kind, ..)| (*kind, Attempt::Fails(errno)))
+            .collect(),
         proc_mount: None,
         ..good()
     }
@@ -118,7 +126,10 @@ fn ubuntu_with_apparmors_restriction_refuses_what_follows_the_user_namespace() {
     }
     findings.proc_mount = None;
     let (name, found, remedy) = blocking(&findings);
-    assert_eq!((name.as_str(), found.as_str()), ("namespaces", "kernel.apparmor_restrict_unprivileged_userns is 1"));
+    assert_eq!(
+        (name.as_str(), found.as_str()),
+        ("namespaces", "kernel.apparmor_restrict_unprivileged_userns is 1")
+    );
     assert!(remedy.contains("apparmor_parser -r /etc/apparmor.d/pinfold"), "{remedy}");
 }
 
@@ -180,7 +191,9 @@ fn causes_of_the_same_error_are_told_apart() {
 
 #[test]
 fn docker_and_podman_cover_proc() {
-    let masks = ["/proc/acpi", "/proc/bus", "/proc/fs", "/proc/kcore", "/proc/keys"].map(str::to_owned).to_vec();
+    let masks = ["/proc/acpi", "/proc/bus", "/proc/fs", "/proc/kcore", "/proc/keys"]
+        .map(str::to_owned)
+        .to_vec();
     for (container, option) in
         [("docker", "systempaths=unconfined"), ("podman", "unmask=ALL"), ("kubernetes", "Unmasked")]
     {
@@ -191,13 +204,20 @@ fn docker_and_podman_cover_proc() {
             ..good()
         };
         let (name, found, remedy) = blocking(&findings);
-        assert_eq!((name.as_str(), found.as_str()), ("proc", "covered at /proc/acpi, /proc/bus, /proc/fs and 2 more"));
+        assert_eq!(
+            (name.as_str(), found.as_str()),
+            ("proc", "covered at /proc/acpi, /proc/bus, /proc/fs and 2 more")
+        );
         assert!(remedy.contains(option), "{remedy}");
     }
     // What was tried counts for more than what was read.
     let works = Findings { proc_masks: masks, ..good() };
     assert_eq!(Report::of(&works).verdict, Verdict::Ready);
-    let one = Findings { proc_masks: vec!["/proc/kcore".to_owned()], proc_mount: Some(Attempt::Fails(EPERM)), ..good() };
+    let one = Findings {
+        proc_masks: vec!["/proc/kcore".to_owned()],
+        proc_mount: Some(Attempt::Fails(EPERM)),
+        ..good()
+    };
     assert_eq!(blocking(&one).2, "sudo umount /proc/kcore");
     let none = Findings { proc_there: false, proc_mount: Some(Attempt::Fails(EPERM)), ..good() };
     assert!(blocking(&none).2.contains("mount -t proc"));
@@ -225,12 +245,20 @@ fn landlock_by_version() {
     assert_eq!(at(Ok(0)).status, Status::Degraded);
     let five = at(Ok(5));
     assert_eq!((five.status, five.found.as_str()), (Status::Degraded, "version 5"));
-    assert!(five.means.contains("signals and abstract sockets (version 6, Linux 6.12)"), "{}", five.means);
+    assert!(
+        five.means.contains("signals and abstract sockets (version 6, Linux 6.12)"),
+        "{}",
+        five.means
+    );
     assert!(!five.means.contains("control calls"), "{}", five.means);
     assert_eq!(at(Ok(6)).status, Status::Good);
     let seven = at(Ok(7));
     assert_eq!(seven.status, Status::Good);
-    assert!(seven.means.contains("socket files (version 9") && !seven.means.contains("version 7"), "{}", seven.means);
+    assert!(
+        seven.means.contains("socket files (version 9") && !seven.means.contains("version 7"),
+        "{}",
+        seven.means
+    );
     assert!(!at(Ok(10)).means.contains("version"));
 }
 
@@ -238,7 +266,8 @@ fn landlock_by_version() {
 fn filters_and_calls_that_something_refuses() {
     let seccomp = Findings { seccomp_filter: Attempt::Fails(EINVAL), ..good() };
     assert_eq!(blocking(&seccomp).0, "seccomp");
-    let openat2 = Findings { openat2: Attempt::Fails(EPERM), container: Some("docker".to_owned()), ..good() };
+    let openat2 =
+        Findings { openat2: Attempt::Fails(EPERM), container: Some("docker".to_owned()), ..good() };
     assert!(blocking(&openat2).2.contains("seccomp=unconfined"));
     let mut mounts = good();
     mounts.mount_calls.insert(MountCall::OpenTree, Attempt::Fails(EPERM));
@@ -268,7 +297,16 @@ fn a_machine_without_a_desktop_is_no_weaker() {
     assert_eq!(report.verdict, Verdict::Ready);
     assert_eq!(
         bad(&report),
-        ["runtime-dir", "wayland", "x11", "pulseaudio", "pipewire", "gpu", "session-bus", "portals"]
+        [
+            "runtime-dir",
+            "wayland",
+            "x11",
+            "pulseaudio",
+            "pipewire",
+            "gpu",
+            "session-bus",
+            "portals"
+        ]
     );
 }
 
@@ -283,7 +321,8 @@ fn shades_of_a_desktop() {
     let report = shade(&|session| session.wayland = Some(dead.clone()));
     assert_eq!(bad(&report), ["wayland"]);
     assert_eq!(find(&report, "wayland").found, "/s: connection refused");
-    let x11 = |change: &dyn Fn(&mut XFinding)| shade(&|session| change(session.x11.as_mut().unwrap()));
+    let x11 =
+        |change: &dyn Fn(&mut XFinding)| shade(&|session| change(session.x11.as_mut().unwrap()));
     assert_eq!(bad(&x11(&|x11| x11.socket = Some(dead.clone()))), ["x11"]);
     assert_eq!(bad(&x11(&|x11| x11.authority = None)), ["x11"]);
     assert!(find(&x11(&|x11| x11.socket = None), "x11").found.ends_with("over the network"));
@@ -291,7 +330,10 @@ fn shades_of_a_desktop() {
     assert_eq!(bad(&shade(&|session| session.render_nodes[0].usable = false)), ["gpu"]);
     let tcp = BusFinding { address: "tcp:host=h".to_owned(), socket: None };
     assert_eq!(bad(&shade(&|session| session.session_bus = Some(tcp.clone()))), ["session-bus"]);
-    assert_eq!(bad(&shade(&|session| session.remarks.push("HOME is ignored".to_owned()))), ["environment"]);
+    assert_eq!(
+        bad(&shade(&|session| session.remarks.push("HOME is ignored".to_owned()))),
+        ["environment"]
+    );
 }
 
 #[test]
@@ -325,7 +367,14 @@ impl Tree {
         let mut environment: BTreeMap<String, String> =
             variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         environment.insert("HOME".to_owned(), "/home/ada".to_owned());
-        let caller = Caller { uid, gid: 0, environment, cwd: None, free_display: 1, kernel: KernelFacts::default() };
+        let caller = Caller {
+            uid,
+            gid: 0,
+            environment,
+            cwd: None,
+            free_display: 1,
+            kernel: KernelFacts::default(),
+        };
         Findings::collect(&fs, &facts::read(&fs, caller).unwrap(), probes)
     }
 }
@@ -348,15 +397,24 @@ fn findings_come_from_the_tree_and_the_probes() {
          4 2 0:4 /null /proc/kcore rw - tmpfs tmpfs rw\n\
          5 1 0:5 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n",
     );
-    let slice = format!("sys/fs/cgroup/user.slice/user-{uid}.slice/user@{uid}.service/cgroup.controllers");
+    let slice =
+        format!("sys/fs/cgroup/user.slice/user-{uid}.slice/user@{uid}.service/cgroup.controllers");
     tree.write(&slice, "cpu memory\n");
-    tree.write("usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service", "[D-BUS Service]\nExec=/usr/libexec/portal --x\n");
+    tree.write(
+        "usr/share/dbus-1/services/org.freedesktop.portal.Desktop.service",
+        "[D-BUS Service]\nExec=/usr/libexec/portal --x\n",
+    );
     tree.write("usr/libexec/portal", "");
-    std::fs::set_permissions(tree.0.path().join("usr/libexec/portal"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(
+        tree.0.path().join("usr/libexec/portal"),
+        PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
     tree.write("dev/dri/renderD128", "");
     tree.write("dev/dri/card0", "");
     tree.write("run/me/none", "");
-    std::fs::set_permissions(tree.0.path().join("run/me"), PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(tree.0.path().join("run/me"), PermissionsExt::from_mode(0o700))
+        .unwrap();
     let _bus = UnixListener::bind(tree.0.path().join("run/me/bus")).unwrap();
     drop(UnixListener::bind(tree.0.path().join("run/me/wayland-0")).unwrap());
 
@@ -367,7 +425,9 @@ fn findings_come_from_the_tree_and_the_probes() {
             if kind == Namespace::Pid { Err(Errno::PERM) } else { Ok(()) }
         },
         proc_mount: &|| unreachable!("a proc needs a pid namespace"),
-        mount_call: &|call| if call == MountCall::MountSetattr { Err(Errno::NOSYS) } else { Ok(()) },
+        mount_call: &|call| {
+            if call == MountCall::MountSetattr { Err(Errno::NOSYS) } else { Ok(()) }
+        },
         landlock: &|| Err(Errno::OPNOTSUPP),
         seccomp_filter: &|| Err(Errno::INVAL),
     };
@@ -397,9 +457,14 @@ fn findings_come_from_the_tree_and_the_probes() {
 fn what_is_not_the_callers_or_cannot_be_run_does_not_count() {
     let tree = Tree(tempfile::tempdir().unwrap());
     let other = rustix::process::getuid().as_raw() + 1;
-    let slice = format!("sys/fs/cgroup/user.slice/user-{other}.slice/user@{other}.service/cgroup.controllers");
+    let slice = format!(
+        "sys/fs/cgroup/user.slice/user-{other}.slice/user@{other}.service/cgroup.controllers"
+    );
     tree.write(&slice, "cpu memory\n");
-    tree.write("data/dbus-1/services/org.freedesktop.portal.Desktop.service", "Exec=/usr/libexec/portal\n");
+    tree.write(
+        "data/dbus-1/services/org.freedesktop.portal.Desktop.service",
+        "Exec=/usr/libexec/portal\n",
+    );
     tree.write("usr/libexec/portal", "");
     let probes = Probes {
         namespace: &|_| Ok(()),
@@ -426,9 +491,15 @@ fn an_empty_tree_is_read_without_a_guess() {
         landlock: &|| Ok(7),
         seccomp_filter: &|| Ok(()),
     };
-    let found = tree.collect(&probes, &[("container", "lxc"), ("DBUS_SESSION_BUS_ADDRESS", "unix:abstract=/x,guid=1")]);
+    let found = tree.collect(
+        &probes,
+        &[("container", "lxc"), ("DBUS_SESSION_BUS_ADDRESS", "unix:abstract=/x,guid=1")],
+    );
     assert_eq!((found.proc_there, found.proc_mount), (false, Some(Attempt::Fails(EPERM))));
-    assert_eq!((found.container.as_deref(), found.cgroup.clone()), (Some("lxc"), CgroupFinding::default()));
+    assert_eq!(
+        (found.container.as_deref(), found.cgroup.clone()),
+        (Some("lxc"), CgroupFinding::default())
+    );
     assert_eq!((found.landlock, found.seccomp_mode), (Ok(7), None));
     let bus = found.session.session_bus.unwrap().socket.unwrap();
     assert_eq!(bus, SocketFinding { place: "@/x".to_owned(), answers: None });

@@ -41,10 +41,7 @@ impl Tree {
     /// Layer and content of what is found for `a.b.C`.
     fn found(&self) -> Vec<(Layer, String)> {
         let found = self.places.find(&id("a.b.C")).unwrap();
-        found
-            .into_iter()
-            .map(|file| (file.layer, String::from_utf8(file.text).unwrap()))
-            .collect()
+        found.into_iter().map(|file| (file.layer, String::from_utf8(file.text).unwrap())).collect()
     }
 
     fn refusal(&self) -> (Code, String) {
@@ -63,15 +60,9 @@ fn usual_places() {
     let places = Places::new(Path::new("/c"));
     assert_eq!(places.user, Path::new("/c/pinfold"));
     assert_eq!(places.admin, Path::new("/etc/pinfold"));
-    assert_eq!(
-        places.vendor[0],
-        Path::new("/usr/local/share/pinfold/manifests")
-    );
+    assert_eq!(places.vendor[0], Path::new("/usr/local/share/pinfold/manifests"));
     assert_eq!(places.vendor[1], Path::new("/usr/share/pinfold/manifests"));
-    assert_eq!(
-        places.folders(Layer::CommandLine),
-        [""; 0].map(PathBuf::from)
-    );
+    assert_eq!(places.folders(Layer::CommandLine), [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -93,10 +84,7 @@ fn lowest_layer_first_and_the_first_vendor_folder_wins() {
     assert_eq!(tree.found(), []);
     tree.write("user/a.b.C.toml", "u");
     tree.write("vendor/a.b.C.toml", "v");
-    let both = [
-        (Layer::Vendor, "v".to_owned()),
-        (Layer::User, "u".to_owned()),
-    ];
+    let both = [(Layer::Vendor, "v".to_owned()), (Layer::User, "u".to_owned())];
     assert_eq!(tree.found(), both);
     tree.write("local/a.b.C.toml", "l");
     tree.write("admin/a.b.C.toml", "a");
@@ -113,10 +101,7 @@ fn a_file_that_others_could_have_written_is_refused() {
         tree.mode(name, 0o646);
         let (code, text) = tree.refusal();
         assert_eq!(code, Code::ManifestUntrusted);
-        assert!(
-            text.contains("(mode 0646)") && text.contains("chmod o-w"),
-            "{text}"
-        );
+        assert!(text.contains("(mode 0646)") && text.contains("chmod o-w"), "{text}");
         tree.mode(name, 0o664);
         assert_eq!(tree.found().len(), 1);
         let folder = name.split('/').next().unwrap();
@@ -174,23 +159,12 @@ fn what_is_no_file_or_too_large() {
     assert!(text.contains("no regular file"), "{text}");
     fs::remove_dir(tree.at("admin/a.b.C.toml")).unwrap();
     let pipe = tree.at("admin/a.b.C.toml");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &pipe,
-        rustix::fs::FileType::Fifo,
-        0o644.into(),
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o644.into(), 0)
+        .unwrap();
     assert_eq!(tree.refusal().0, Code::ManifestUnreadable);
     fs::remove_file(&pipe).unwrap();
     tree.write("admin/a.b.C.toml", "");
-    File::options()
-        .write(true)
-        .open(&pipe)
-        .unwrap()
-        .set_len(10 << 20)
-        .unwrap();
+    File::options().write(true).open(&pipe).unwrap().set_len(10 << 20).unwrap();
     let (code, text) = tree.refusal();
     assert_eq!(code, Code::ManifestTooLarge);
     assert!(text.contains("10485760 bytes"), "{text}");
@@ -255,10 +229,7 @@ fn listing() {
                     (Layer::User, tree.at("user/a.b.C.toml")),
                 ],
             ),
-            (
-                id("d.e.F"),
-                vec![(Layer::Vendor, tree.at("vendor/d.e.F.toml"))]
-            ),
+            (id("d.e.F"), vec![(Layer::Vendor, tree.at("vendor/d.e.F.toml"))]),
         ]
     );
     assert_eq!(tree.places.presets(), ["base/gtk"]);
@@ -270,11 +241,7 @@ fn presets_lie_in_vendor_folders_and_take_the_layer_of_who_names_them() {
     tree.write("user/base/gtk.toml", "u");
     assert_eq!(tree.places.preset(Layer::User, "base/gtk").unwrap(), None);
     tree.write("vendor/base/gtk.toml", "v");
-    let found = tree
-        .places
-        .preset(Layer::User, "base/gtk")
-        .unwrap()
-        .unwrap();
+    let found = tree.places.preset(Layer::User, "base/gtk").unwrap().unwrap();
     assert_eq!((found.layer, found.text), (Layer::User, b"v".to_vec()));
     tree.mode("vendor/base", 0o777);
     let error = tree.places.preset(Layer::User, "base/gtk").unwrap_err();

@@ -112,10 +112,7 @@ fn good(text: &str) -> Settings {
 }
 
 fn shown(reports: &[Diagnostic]) -> String {
-    reports
-        .iter()
-        .map(|report| render::text(report, false))
-        .collect()
+    reports.iter().map(|report| render::text(report, false)).collect()
 }
 
 fn values<T: Clone>(list: &List<T>) -> Vec<T> {
@@ -123,28 +120,15 @@ fn values<T: Clone>(list: &List<T>) -> Vec<T> {
 }
 
 fn paths(texts: &[&str]) -> Vec<PathExpr> {
-    texts
-        .iter()
-        .map(|text| PathExpr::parse(text).unwrap())
-        .collect()
+    texts.iter().map(|text| PathExpr::parse(text).unwrap()).collect()
 }
 
 #[test]
 fn the_whole_grammar() {
     let manifest = read(WHOLE).map_err(|reports| shown(&reports)).unwrap();
-    assert_eq!(
-        manifest.id.unwrap().value,
-        "org.example.App".parse::<AppId>().unwrap()
-    );
-    assert_eq!(
-        (manifest.layer, manifest.file.as_str()),
-        (Layer::Vendor, "/m/a.toml")
-    );
-    let presets: Vec<_> = manifest
-        .extends
-        .iter()
-        .map(|preset| preset.value.as_str())
-        .collect();
+    assert_eq!(manifest.id.unwrap().value, "org.example.App".parse::<AppId>().unwrap());
+    assert_eq!((manifest.layer, manifest.file.as_str()), (Layer::Vendor, "/m/a.toml"));
+    let presets: Vec<_> = manifest.extends.iter().map(|preset| preset.value.as_str()).collect();
     assert_eq!(presets, ["base/gtk", "base/portal"]);
     let s = manifest.settings;
     let name = s.name.unwrap();
@@ -168,10 +152,7 @@ fn the_whole_grammar() {
     assert_eq!((entry.line, entry.column), (20, 26));
     assert_eq!(values(&s.filesystem.write)[0].path.as_str(), "/srv/x");
     assert_eq!(values(&s.filesystem.create)[0].path.as_str(), "~/Notes");
-    assert_eq!(
-        values(&s.filesystem.deny),
-        paths(&["~/Papers/private", "/usr/share/x"])
-    );
+    assert_eq!(values(&s.filesystem.deny), paths(&["~/Papers/private", "/usr/share/x"]));
     assert!(s.display.wayland.unwrap().value);
     assert_eq!(s.display.x11.unwrap().value, X11Mode::Fallback);
     assert!(s.audio.playback.unwrap().value);
@@ -184,25 +165,14 @@ fn the_whole_grammar() {
     let names = |bus: &crate::model::manifest::BusSettings| {
         let names = [&bus.see, &bus.talk, &bus.own];
         let rules = [&bus.call, &bus.broadcast];
-        let mut all: Vec<String> = names
-            .iter()
-            .flat_map(|list| list.values().map(ToString::to_string))
-            .collect();
+        let mut all: Vec<String> =
+            names.iter().flat_map(|list| list.values().map(ToString::to_string)).collect();
         all.extend(rules.iter().flat_map(|list| list.values().cloned()));
         all
     };
-    let session = [
-        "a.b",
-        "ca.desrt.dconf",
-        "org.example.*",
-        "a.b=*",
-        "a.b=c.d.E@/x",
-    ];
+    let session = ["a.b", "ca.desrt.dconf", "org.example.*", "a.b=*", "a.b=c.d.E@/x"];
     assert_eq!(names(&s.session_bus), session);
-    assert_eq!(
-        names(&s.system_bus),
-        ["a.c", "a.d", "a.e", "a.f=*", "a.g=*"]
-    );
+    assert_eq!(names(&s.system_bus), ["a.c", "a.d", "a.e", "a.f=*", "a.g=*"]);
     assert_eq!(values(&s.portals), ["file-chooser"]);
     assert!(s.marker.unwrap().value);
     assert!(s.accessibility.unwrap().value);
@@ -218,12 +188,8 @@ fn the_whole_grammar() {
     assert_eq!(values(&s.environment_pass), ["LANG", "LC_*"]);
     assert_eq!(s.nested.unwrap().value, Nested::Browser);
     assert_eq!(values(&s.syscalls), [SyscallFeature::Devel]);
-    let limits: Vec<_> = s
-        .limits
-        .values
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.value.as_str()))
-        .collect();
+    let limits: Vec<_> =
+        s.limits.values.iter().map(|(name, value)| (name.as_str(), value.value.as_str())).collect();
     assert_eq!(
         limits,
         [
@@ -247,18 +213,9 @@ fn the_whole_grammar() {
 /// The sample above states every key but the two that its layer may not.
 #[test]
 fn the_sample_is_whole() {
-    for key in keys::KEYS
-        .iter()
-        .filter(|key| !matches!(key.name, "lock" | "reset"))
-    {
-        let stated = WHOLE
-            .lines()
-            .any(|line| line.starts_with(&format!("{} = ", key.name)));
-        assert!(
-            stated || WHOLE.contains(&format!("[{}]", key.full())),
-            "{}",
-            key.full()
-        );
+    for key in keys::KEYS.iter().filter(|key| !matches!(key.name, "lock" | "reset")) {
+        let stated = WHOLE.lines().any(|line| line.starts_with(&format!("{} = ", key.name)));
+        assert!(stated || WHOLE.contains(&format!("[{}]", key.full())), "{}", key.full());
     }
 }
 
@@ -295,20 +252,13 @@ fn lock_and_reset_are_for_the_admin_and_the_user() {
     let text = "schema = 1\nlock = ['network.mode', 'bus.session', 'audio']\nreset = ['command']";
     for layer in [Layer::Admin, Layer::User] {
         let manifest = parse(text.as_bytes(), "f", layer).unwrap();
-        assert_eq!(
-            values(&manifest.settings.lock),
-            ["network.mode", "bus.session", "audio"]
-        );
+        assert_eq!(values(&manifest.settings.lock), ["network.mode", "bus.session", "audio"]);
         assert_eq!(values(&manifest.settings.reset), ["command"]);
     }
     assert_eq!(read(text).unwrap_err().len(), 2);
     for bad in ["network.mod", "id", "nothing", ""] {
         let text = format!("schema = 1\nlock = ['{bad}']");
-        assert_eq!(
-            parse(text.as_bytes(), "f", Layer::Admin).unwrap_err().len(),
-            1,
-            "{bad}"
-        );
+        assert_eq!(parse(text.as_bytes(), "f", Layer::Admin).unwrap_err().len(), 1, "{bad}");
     }
 }
 
@@ -419,10 +369,7 @@ fn faults() {
             && (origin.line, origin.column) == *place
             && words.iter().all(|word| all.contains(word));
         if !right {
-            failures += &format!(
-                "{body:?}\nwants {} {place:?} {words:?}\n{all}\n",
-                code.text()
-            );
+            failures += &format!("{body:?}\nwants {} {place:?} {words:?}\n{all}\n", code.text());
         }
     }
     assert!(failures.is_empty(), "{failures}");
@@ -436,21 +383,13 @@ fn both_places_of_a_key_that_stands_twice() {
             (6, 1),
             (7, 1),
         ),
-        (
-            "home.kind = 'shared'\naudio.record = true\nhome.kind = 'shared'",
-            (2, 6),
-            (4, 6),
-        ),
+        ("home.kind = 'shared'\naudio.record = true\nhome.kind = 'shared'", (2, 6), (4, 6)),
         (
             "[filesystem]\nread = [{ path = '~/a' }, { path = '~/b', path = '~/c' }]",
             (3, 29),
             (3, 43),
         ),
-        (
-            "[environment]\nset = { A = '1', B = '2', A = '3' }",
-            (3, 9),
-            (3, 27),
-        ),
+        ("[environment]\nset = { A = '1', B = '2', A = '3' }", (3, 9), (3, 27)),
         ("[ home ]\n[audio]\n[home] # again", (2, 3), (4, 2)),
         ("\"name\" = 'a'\nname = 'b'", (2, 1), (3, 1)),
     ] {
@@ -470,29 +409,20 @@ fn both_places_of_a_key_that_stands_twice() {
 fn a_table_that_stands_twice_is_judged_all_the_same() {
     let reports =
         read("schema = 1\n[home]\nknd = 1\n[audoi]\n[home]\nkind = 'x'\n[audoi]").unwrap_err();
-    let lines: Vec<_> = reports
-        .iter()
-        .map(|report| report.labels[0].origin.line)
-        .collect();
+    let lines: Vec<_> = reports.iter().map(|report| report.labels[0].origin.line).collect();
     assert_eq!(lines, [3, 5, 6, 7, 7], "{}", shown(&reports));
 }
 
 #[test]
 fn schema_must_be_there_and_be_known() {
     let missing = read("name = 'a'").unwrap_err();
-    assert_eq!(
-        (missing.len(), missing[0].code),
-        (1, Some(Code::MissingKey))
-    );
+    assert_eq!((missing.len(), missing[0].code), (1, Some(Code::MissingKey)));
     assert_eq!(missing[0].labels[0].origin.line, 1);
     assert_eq!(read("").unwrap_err()[0].code, Some(Code::MissingKey));
     let newer = read("schema = 2").unwrap_err();
     assert_eq!((newer.len(), newer[0].code), (1, Some(Code::BadValue)));
     let broken = read("schema = = 1").unwrap_err();
-    assert_eq!(
-        (broken.len(), broken[0].code),
-        (1, Some(Code::ManifestSyntax))
-    );
+    assert_eq!((broken.len(), broken[0].code), (1, Some(Code::ManifestSyntax)));
 }
 
 #[test]
@@ -522,16 +452,8 @@ fn ten_faults_are_ten_reports() {
         ],
         "{all}"
     );
-    assert!(
-        reports
-            .iter()
-            .all(|report| report.labels[0].origin.column > 0),
-        "{all}"
-    );
-    assert!(
-        reports.iter().all(|report| report.source.is_some()),
-        "{all}"
-    );
+    assert!(reports.iter().all(|report| report.labels[0].origin.column > 0), "{all}");
+    assert!(reports.iter().all(|report| report.source.is_some()), "{all}");
 }
 
 #[test]
@@ -539,13 +461,7 @@ fn bytes_that_are_no_manifest() {
     let large = vec![b'#'; 10 * 1024 * 1024];
     let reports = parse(&large, "f", Layer::User).unwrap_err();
     assert_eq!(reports[0].code, Some(Code::ManifestTooLarge));
-    assert_eq!(
-        (
-            reports[0].labels[0].origin.line,
-            reports[0].labels[0].origin.column
-        ),
-        (1, 1)
-    );
+    assert_eq!((reports[0].labels[0].origin.line, reports[0].labels[0].origin.column), (1, 1));
     let mut most = b"schema = 1\n#".to_vec();
     most.resize(LARGEST, b'x');
     assert!(parse(&most, "f", Layer::User).is_ok());
@@ -553,24 +469,12 @@ fn bytes_that_are_no_manifest() {
     assert!(parse(&most, "f", Layer::User).is_err());
 
     let reports = parse(b"schema = 1\nname = 'a\xffb'", "f", Layer::User).unwrap_err();
-    assert_eq!(
-        (reports.len(), reports[0].code),
-        (1, Some(Code::ManifestSyntax))
-    );
-    assert_eq!(
-        (
-            reports[0].labels[0].origin.line,
-            reports[0].labels[0].origin.column
-        ),
-        (2, 10)
-    );
+    assert_eq!((reports.len(), reports[0].code), (1, Some(Code::ManifestSyntax)));
+    assert_eq!((reports[0].labels[0].origin.line, reports[0].labels[0].origin.column), (2, 10));
     assert!(shown(&reports).contains("not UTF-8"));
 
     let reports = read("\u{feff}schema = 1\n").unwrap_err();
-    assert_eq!(
-        (reports.len(), reports[0].code),
-        (1, Some(Code::ManifestSyntax))
-    );
+    assert_eq!((reports.len(), reports[0].code), (1, Some(Code::ManifestSyntax)));
     assert!(shown(&reports).contains("byte order mark"));
 }
 
@@ -609,10 +513,7 @@ fn deep_and_long_texts() {
 fn toml_line() -> impl Strategy<Value = String> {
     let full: Vec<String> = keys::KEYS.iter().map(keys::Key::full).collect();
     let short: Vec<String> = keys::KEYS.iter().map(|key| key.name.to_owned()).collect();
-    let tables: Vec<String> = keys::TABLES
-        .iter()
-        .map(|table| (*table).to_owned())
-        .collect();
+    let tables: Vec<String> = keys::TABLES.iter().map(|table| (*table).to_owned()).collect();
     let key = prop_oneof![
         proptest::sample::select(full),
         proptest::sample::select(short),

@@ -43,9 +43,7 @@ impl Tree {
     }
 
     fn of(&self, target: &Target, command_line: Settings) -> (Policy, Vec<Diagnostic>) {
-        policy(target, &self.places, command_line)
-            .map_err(|errors| shown(&errors))
-            .unwrap()
+        policy(target, &self.places, command_line).map_err(|errors| shown(&errors)).unwrap()
     }
 
     fn policy(&self) -> Policy {
@@ -53,11 +51,7 @@ impl Tree {
     }
 
     fn files(&self, policy: &Policy) -> Vec<(Layer, String)> {
-        policy
-            .files
-            .iter()
-            .map(|(layer, file)| (*layer, self.short(file)))
-            .collect()
+        policy.files.iter().map(|(layer, file)| (*layer, self.short(file))).collect()
     }
 
     /// Codes and text of what is wrong.
@@ -73,19 +67,11 @@ fn app(id: &str) -> Target {
 }
 
 fn shown(reports: &[Diagnostic]) -> String {
-    reports
-        .iter()
-        .map(|report| render::text(report, false))
-        .collect()
+    reports.iter().map(|report| render::text(report, false)).collect()
 }
 
 fn origin(file: &str) -> Origin {
-    Origin {
-        layer: Layer::CommandLine,
-        file: Arc::from(file),
-        line: 0,
-        column: 0,
-    }
+    Origin { layer: Layer::CommandLine, file: Arc::from(file), line: 0, column: 0 }
 }
 
 #[test]
@@ -95,16 +81,10 @@ fn layers_over_each_other() {
             "vendor/a.b.C.toml",
             "id = 'a.b.C'\ncommand = ['c']\nnice = 1\n[network]\nmode = 'host'\nconnect = [80]",
         ),
-        (
-            "admin/a.b.C.toml",
-            "nice = 2\n[network]\nmode = 'none'\nconnect = [443]",
-        ),
+        ("admin/a.b.C.toml", "nice = 2\n[network]\nmode = 'none'\nconnect = [443]"),
         ("user/a.b.C.toml", "nice = 3\n[network]\nconnect = []"),
     ]);
-    let flags = Settings {
-        nice: Some(Sourced::new(4, origin("--nice 4"))),
-        ..Settings::default()
-    };
+    let flags = Settings { nice: Some(Sourced::new(4, origin("--nice 4"))), ..Settings::default() };
     let (policy, warnings) = tree.of(&app("a.b.C"), flags);
     assert_eq!(warnings, []);
     assert_eq!(policy.id.as_str(), "a.b.C");
@@ -118,19 +98,9 @@ fn layers_over_each_other() {
     );
     let nice = policy.settings.nice.unwrap();
     assert_eq!(nice.value, 4);
-    let shadowed: Vec<_> = nice
-        .shadowed
-        .iter()
-        .map(|origin| (origin.layer, origin.line))
-        .collect();
-    assert_eq!(
-        shadowed,
-        [(Layer::Vendor, 4), (Layer::Admin, 2), (Layer::User, 2)]
-    );
-    assert_eq!(
-        policy.settings.network.mode.unwrap().value,
-        NetworkMode::None
-    );
+    let shadowed: Vec<_> = nice.shadowed.iter().map(|origin| (origin.layer, origin.line)).collect();
+    assert_eq!(shadowed, [(Layer::Vendor, 4), (Layer::Admin, 2), (Layer::User, 2)]);
+    assert_eq!(policy.settings.network.mode.unwrap().value, NetworkMode::None);
     let connect = policy.settings.network.connect;
     assert!(connect.items.is_empty());
     assert_eq!(connect.emptied.unwrap().layer, Layer::User);
@@ -139,10 +109,7 @@ fn layers_over_each_other() {
 #[test]
 fn a_file_of_one_layer_alone() {
     let tree = Tree::new(&[("user/a.b.C.toml", "command = ['c']")]);
-    assert_eq!(
-        tree.files(&tree.policy()),
-        [(Layer::User, "user/a.b.C.toml".to_owned())]
-    );
+    assert_eq!(tree.files(&tree.policy()), [(Layer::User, "user/a.b.C.toml".to_owned())]);
     let tree = Tree::new(&[("user/a.b.C.toml", "nice = 1")]);
     let (codes, text) = tree.errors(&app("a.b.C"));
     assert_eq!(codes, [Code::MissingKey]);
@@ -153,10 +120,7 @@ fn a_file_of_one_layer_alone() {
 #[test]
 fn a_named_file_stands_for_the_shipped_one() {
     let tree = Tree::new(&[
-        (
-            "x/some.toml",
-            "id = 'a.b.C'\ncommand = ['x']\nextends = ['base/p']",
-        ),
+        ("x/some.toml", "id = 'a.b.C'\ncommand = ['x']\nextends = ['base/p']"),
         ("vendor/a.b.C.toml", "command = ['vendor']\nnice = 1"),
         ("vendor/base/p.toml", "[audio]\nplayback = true"),
         ("user/a.b.C.toml", "[audio]\nrecord = true"),
@@ -168,10 +132,7 @@ fn a_named_file_stands_for_the_shipped_one() {
     assert_eq!(policy.settings.command.unwrap().value, ["x"]);
     assert_eq!(policy.settings.nice, None);
     assert!(policy.settings.audio.record.unwrap().value);
-    assert_eq!(
-        policy.settings.audio.playback.unwrap().origin.layer,
-        Layer::Vendor
-    );
+    assert_eq!(policy.settings.audio.playback.unwrap().origin.layer, Layer::Vendor);
 
     let (codes, text) = tree.errors(&Target::File(tree.at("x/none.toml")));
     assert_eq!(codes, [Code::MissingKey]);
@@ -187,28 +148,16 @@ fn a_named_file_stands_for_the_shipped_one() {
 #[test]
 fn presets_lie_beneath_the_file_that_names_them() {
     let tree = Tree::new(&[
-        (
-            "vendor/a.b.C.toml",
-            "command = ['c']\nextends = ['base/one', 'base/two']\nnice = 5",
-        ),
-        (
-            "vendor/base/one.toml",
-            "extends = ['base/common']\nnice = 1\noom-score = 1",
-        ),
-        (
-            "vendor/base/two.toml",
-            "extends = ['base/common']\nnice = 2\n[audio]\nrecord = true",
-        ),
+        ("vendor/a.b.C.toml", "command = ['c']\nextends = ['base/one', 'base/two']\nnice = 5"),
+        ("vendor/base/one.toml", "extends = ['base/common']\nnice = 1\noom-score = 1"),
+        ("vendor/base/two.toml", "extends = ['base/common']\nnice = 2\n[audio]\nrecord = true"),
         ("vendor/base/common.toml", "nice = 0\noom-score = 0"),
         ("user/a.b.C.toml", "extends = ['base/three']"),
         ("local/base/three.toml", "nice = 3"),
     ]);
     let policy = tree.policy();
     let files: Vec<_> = tree.files(&policy);
-    let files: Vec<_> = files
-        .iter()
-        .map(|(layer, file)| (*layer, file.as_str()))
-        .collect();
+    let files: Vec<_> = files.iter().map(|(layer, file)| (*layer, file.as_str())).collect();
     assert_eq!(
         files,
         [
@@ -235,17 +184,12 @@ fn bad_presets() {
         files.extend(presets);
         Tree::new(&files).errors(&app("a.b.C"))
     };
-    let (codes, text) = with(
-        "extends = ['base/gkt', 'base/zzzzz']",
-        &[("vendor/base/gtk.toml", "")],
-    );
+    let (codes, text) =
+        with("extends = ['base/gkt', 'base/zzzzz']", &[("vendor/base/gtk.toml", "")]);
     assert_eq!(codes, [Code::BadPreset, Code::BadPreset]);
     assert!(text.contains("vendor/a.b.C.toml:3:12"), "{text}");
     assert!(text.contains("hint: did you mean `base/gtk`?"), "{text}");
-    assert!(
-        text.contains("because: local/base/gkt.toml does not exist"),
-        "{text}"
-    );
+    assert!(text.contains("because: local/base/gkt.toml does not exist"), "{text}");
 
     let ring = [
         ("vendor/base/x.toml", "extends = ['base/y']"),
@@ -257,30 +201,17 @@ fn bad_presets() {
     assert!(text.contains("vendor/base/y.toml:2:12"), "{text}");
 
     let names: Vec<(String, String)> = (0..10)
-        .map(|n| {
-            (
-                format!("vendor/base/p{n}.toml"),
-                format!("extends = ['base/p{}']", n + 1),
-            )
-        })
+        .map(|n| (format!("vendor/base/p{n}.toml"), format!("extends = ['base/p{}']", n + 1)))
         .collect();
-    let chain: Vec<(&str, &str)> = names
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()))
-        .collect();
+    let chain: Vec<(&str, &str)> =
+        names.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let (codes, text) = with("extends = ['base/p0']", &chain);
     assert_eq!(codes, [Code::BadPreset]);
     assert!(text.contains("more than 8 presets"), "{text}");
 
-    let (codes, _) = with(
-        "extends = ['base/x']",
-        &[("vendor/base/x.toml", "id = 'a.b.C'")],
-    );
+    let (codes, _) = with("extends = ['base/x']", &[("vendor/base/x.toml", "id = 'a.b.C'")]);
     assert_eq!(codes, [Code::BadPreset]);
-    let (codes, text) = with(
-        "extends = ['base/x']",
-        &[("vendor/base/x.toml", "nice = 99\nx = 1")],
-    );
+    let (codes, text) = with("extends = ['base/x']", &[("vendor/base/x.toml", "nice = 99\nx = 1")]);
     assert_eq!(codes, [Code::BadValue, Code::UnknownKey]);
     assert!(text.contains("vendor/base/x.toml:2:8"), "{text}");
 }
@@ -288,10 +219,7 @@ fn bad_presets() {
 #[test]
 fn a_preset_that_is_named_twice_is_a_warning() {
     let tree = Tree::new(&[
-        (
-            "vendor/a.b.C.toml",
-            "command = ['c']\nextends = ['base/x', 'base/x']",
-        ),
+        ("vendor/a.b.C.toml", "command = ['c']\nextends = ['base/x', 'base/x']"),
         ("vendor/base/x.toml", ""),
     ]);
     let (policy, warnings) = tree.of(&app("a.b.C"), Settings::default());
@@ -302,10 +230,7 @@ fn a_preset_that_is_named_twice_is_a_warning() {
 
 #[test]
 fn no_manifest_at_all() {
-    let tree = Tree::new(&[
-        ("vendor/org.gnome.Evince.toml", ""),
-        ("user/x.y.Z.toml", ""),
-    ]);
+    let tree = Tree::new(&[("vendor/org.gnome.Evince.toml", ""), ("user/x.y.Z.toml", "")]);
     let (codes, text) = tree.errors(&app("org.gnome.Evnice"));
     assert_eq!(codes, [Code::NoManifest]);
     assert!(text.contains("did you mean `org.gnome.Evince`?"), "{text}");
@@ -338,15 +263,7 @@ fn errors_of_all_files_at_once() {
         ("user/a.b.C.toml", "id = 'a.b.D'\nextends = ['base/none']"),
     ]);
     let (codes, _) = tree.errors(&app("a.b.C"));
-    assert_eq!(
-        codes,
-        [
-            Code::BadValue,
-            Code::WrongType,
-            Code::WrongId,
-            Code::BadPreset
-        ]
-    );
+    assert_eq!(codes, [Code::BadValue, Code::WrongType, Code::WrongId, Code::BadPreset]);
 }
 
 fn sourced<T: std::fmt::Debug>(
@@ -365,10 +282,8 @@ where
         entries.into_iter().for_each(|entry| list.push(entry));
         list
     });
-    let emptied = "[a-z]{1,3}".prop_map(|file| List {
-        emptied: Some(origin(&file)),
-        items: Vec::new(),
-    });
+    let emptied =
+        "[a-z]{1,3}".prop_map(|file| List { emptied: Some(origin(&file)), items: Vec::new() });
     prop_oneof![Just(List::default()), emptied, entries]
 }
 
@@ -394,20 +309,12 @@ fn settings() -> impl Strategy<Value = Settings> {
         list("[a-b]"),
     )
         .prop_map(|(nice, devices, connect, read, deny, set, reset)| {
-            let mut settings = Settings {
-                nice,
-                devices,
-                environment_set: set,
-                reset,
-                ..Settings::default()
-            };
+            let mut settings =
+                Settings { nice, devices, environment_set: set, reset, ..Settings::default() };
             settings.network.connect = connect;
             settings.filesystem.read = read;
             // The grammar has no emptied list of denies.
-            settings.filesystem.deny = List {
-                emptied: None,
-                ..deny
-            };
+            settings.filesystem.deny = List { emptied: None, ..deny };
             settings
         })
 }

@@ -1,0 +1,53 @@
+//! `pinfold doctor`
+
+use crate::cli::Doctor;
+use crate::host::doctor::{Findings, MountCall, Namespace, Probes, Report};
+use crate::sys::{self, Errno, probe};
+use crate::view;
+
+use super::Outcome;
+use super::prepare;
+
+/// Tells what this host can and cannot enforce.
+pub fn main(options: &Doctor) -> Outcome {
+    let host = prepare::host()?;
+    let probes = Probes {
+        namespace: &|kind| probe::try_namespace(namespace(kind)),
+        proc_mount: &probe::try_proc_mount,
+        mount_call: &|call| {
+            let there = match call {
+                MountCall::OpenTree => probe::has_open_tree(),
+                MountCall::MoveMount => probe::has_move_mount(),
+                MountCall::MountSetattr => probe::has_mount_setattr(),
+            };
+            if there { Ok(()) } else { Err(Errno::NOSYS) }
+        },
+        landlock: &|| match host.facts.kernel.landlock_abi {
+            0 => Err(Errno::NOSYS),
+            abi => Ok(abi),
+        },
+        seccomp_filter: &probe::try_filter,
+    };
+    let findings = Findings::collect(&host.fs, &host.facts, &probes);
+    let report = Report::of(&findings);
+    if options.json {
+        let value = serde_json::json!({ "version": 1, "report": report, "findings": findings });
+        println!("{value:#}");
+    } else {
+        let width = sys::fd::terminal_width().unwrap_or(80);
+        anstream::print!("{}", view::doctor::text(&report, width));
+    }
+    Ok(report.exit().number())
+}
+
+fn namespace(kind: Namespace) -> probe::Namespace {
+    match kind {
+        Namespace::User => probe::Namespace::User,
+        Namespace::Mount => probe::Namespace::Mount,
+        Namespace::Pid => probe::Namespace::Pid,
+        Namespace::Ipc => probe::Namespace::Ipc,
+        Namespace::Uts => probe::Namespace::Uts,
+        Namespace::Cgroup => probe::Namespace::Cgroup,
+        Namespace::Net => probe::Namespace::Network,
+    }
+}

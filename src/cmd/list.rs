@@ -1,0 +1,37 @@
+//! `pinfold list`
+
+use crate::cli::List;
+use crate::manifest::stack::{self, Target};
+use crate::model::manifest::Settings;
+use crate::report::{ExitCode, render};
+use crate::view::list::{self, Entry};
+
+use super::Outcome;
+use super::prepare;
+
+/// Lists the applications that have a manifest.
+pub fn main(options: &List) -> Outcome {
+    let host = prepare::host()?;
+    let places = prepare::places(&host.facts);
+    let mut entries = Vec::new();
+    let mut broken = Vec::new();
+    for (id, files) in places.list() {
+        match stack::policy(&Target::App(id.clone()), &places, Settings::default()) {
+            Ok((policy, warnings)) => {
+                broken.extend(warnings);
+                entries.push(Entry::of(&policy, &host.fs));
+            }
+            Err(errors) => {
+                entries.push(Entry::broken(id, files));
+                broken.extend(errors);
+            }
+        }
+    }
+    if options.json {
+        println!("{:#}", list::json(&entries));
+    } else {
+        anstream::print!("{}", list::text(&entries));
+    }
+    render::print(&broken);
+    Ok(ExitCode::Success.number())
+}

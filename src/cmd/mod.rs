@@ -1,0 +1,48 @@
+//! The subcommands: wiring only. Floor 8.
+
+mod completions;
+mod doctor;
+mod grants;
+mod man;
+mod plan;
+mod prepare;
+mod run;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::report::{Diagnostic, ExitCode, render};
+
+/// What a subcommand ends with: a code, or what is wrong.
+type Outcome = Result<u8, Vec<Diagnostic>>;
+
+/// Reads the command line and does what it says; gives the exit code.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and the version are no errors; clap prints each where it
+            // belongs. A reader that has gone is no error of ours.
+            let _ = error.print();
+            return match error.exit_code() {
+                0 => ExitCode::Success.number(),
+                _ => ExitCode::Usage.number(),
+            };
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Run(options) => run::main(options),
+        Command::Plan(options) => plan::main(options),
+        Command::Doctor(options) => doctor::main(options),
+        Command::Completions { shell } => completions::main(*shell),
+        Command::Man { output } => man::main(output),
+        _ => Ok(0),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(diagnostics) => {
+            render::print(&diagnostics);
+            diagnostics.first().map_or(ExitCode::Bug, Diagnostic::exit).number()
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `pinfold plan`
+
+use crate::cli::PlanOf;
+use crate::report::{Code, Diagnostic, ExitCode};
+use crate::resolve::{Forward, Request};
+use crate::view;
+
+use super::Outcome;
+use super::prepare;
+
+/// Prints every step that a run would take.
+pub fn main(options: &PlanOf) -> Outcome {
+    let host = prepare::host()?;
+    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
+        arguments: options.arguments.clone(),
+        forward: Forward::Read,
+        shell: false,
+        written,
+    })?;
+    if options.json {
+        let json = serde_json::to_string_pretty(&prepared.plan).map_err(|error| {
+            vec![Diagnostic::error(Code::Bug, "cannot write the plan as JSON").because(error)]
+        })?;
+        println!("{json}");
+    } else {
+        print!("{}", view::plan::text(&prepared.plan));
+    }
+    Ok(ExitCode::Success.number())
+}

@@ -1,0 +1,278 @@
+//! `pinfold run`
+
+use std::os::fd::AsFd;
+
+use crate::cli::Run;
+use crate::exec::handshake::{Failure, Phase};
+use crate::exec::launch::{self, NotRunning};
+use crate::exec::monitor::{End, Start};
+use crate::freeze::{self, folders, landlock};
+use crate::host::facts;
+use crate::instance::record::{Held, Record, Records};
+use crate::instance::written;
+use crate::model::plan::{Action, Plan, Weight};
+use crate::report::{Code, Diagnostic, ExitCode, render};
+use crate::resolve::{Forward, Request};
+use crate::sys::Errno;
+use crate::view;
+
+use super::Outcome;
+use super::prepare::{self, Host, Prepared};
+
+/// Runs an application.
+pub fn main(options: &Run) -> Outcome {
+    let host = prepare::host()?;
+    refuse_folders_as_input()?;
+    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
+        arguments: options.arguments.clone(),
+        forward: match (options.no_forward, options.forward_write) {
+            (true, _) => Forward::Nothing,
+            (_, true) => Forward::Write,
+            (_, false) => Forward::Read,
+        },
+        shell: options.shell,
+        written,
+    })?;
+    say(options, &host, &prepared.plan);
+    if options.dry_run {
+        print!("{}", view::plan::text(&prepared.plan));
+        return Ok(ExitCode::Success.number());
+    }
+    execute(&host, &prepared, options.status_fd)
+}
+
+/// A folder open as one of the standard streams would be a way out of the
+/// sandbox, by `openat` relative to it.
+fn refuse_folders_as_input() -> Result<(), Vec<Diagnostic>> {
+    let streams = [
+        ("input", std::io::stdin().as_fd().try_clone_to_owned()),
+        ("output", std::io::stdout().as_fd().try_clone_to_owned()),
+        ("error output", std::io::stderr().as_fd().try_clone_to_owned()),
+    ];
+    for (name, stream) in streams {
+        let Ok(stream) = stream else { continue };
+        if crate::sys::path::identity(stream.as_fd())
+            .is_ok_and(crate::sys::path::Identity::is_folder)
+        {
+            return Err(vec![
+                Diagnostic::error(
+                    Code::HostEnvironment,
+                    format!("the standard {name} is a folder"),
+                )
+                .because("an application could reach everything in it, and above it")
+                .hint("redirect it from or to a file, or /dev/null"),
+            ]);
+        }
+    }
+    Ok(())
+}
+
+/// Says what a person should know before the application runs.
+fn say(options: &Run, host: &Host, plan: &Plan) {
+    if options.quiet {
+        return;
+    }
+    let mut said = Vec::new();
+    if host.facts.uid == 0 {
+        said.push(
+            Diagnostic::warning(
+                "running as root: the application has root's user id, without its capabilities",
+            )
+            .hint("run as the account whose desktop it is"),
+        );
+    }
+    if options.verbose {
+        said.extend(facts::remarks(&host.facts));
+    }
+    said.extend(prepare::notes(plan, if options.verbose { Weight::Info } else { Weight::Notice }));
+    let lacking = landlock::missing(host.facts.kernel.landlock_abi);
+    // What only the newest kernels have is not worth a word at every run.
+    if options.verbose || host.facts.kernel.landlock_abi < 6 {
+        said.extend((!lacking.is_empty()).then(|| {
+            Diagnostic::note(format!(
+                "landlock on this kernel does not cover: {}",
+                lacking.join(", ")
+            ))
+        }));
+    }
+    render::print(&said);
+}
+
+/// Builds the sandbox, runs the application and stays with it.
+pub fn execute(host: &Host, prepared: &Prepared, status_fd: Option<i32>) -> Outcome {
+    let plan = &prepared.plan;
+    for step in &plan.host {
+        folders::make(&host.fs, step).map_err(|error| vec![error])?;
+    }
+    written::add(&host.facts, &prepared.written, &plan.writable).map_err(|error| {
+        vec![
+            Diagnostic::error(Code::Record, "cannot note where the application may write")
+                .because(error)
+                .hint("the list is pinfold/written in $XDG_STATE_HOME"),
+        ]
+    })?;
+    let frozen = freeze::freeze(plan, &host.fs, host.facts.kernel.landlock_abi)
+        .map_err(|error| vec![error])?;
+    let building = launch::start(&frozen).map_err(|why| vec![explain(plan, &why)])?;
+    let mut status = Status::new(status_fd);
+    // The child works on another processor meanwhile.
+    let record = record(host, plan, building.init)?;
+    let init = building.init;
+    let running = building.finish().map_err(|why| {
+        let diagnostic = explain(plan, &why);
+        status.failed(&diagnostic);
+        vec![diagnostic]
+    })?;
+    status.started(init);
+    let end = running.attend();
+    drop(record);
+    status.ended(end);
+    Ok(end.code())
+}
+
+/// Notes the instance; without a runtime folder there is no place for it.
+fn record(host: &Host, plan: &Plan, init: i32) -> Result<Option<Held>, Vec<Diagnostic>> {
+    let Some(runtime_dir) = &host.facts.runtime_dir else { return Ok(None) };
+    let failed = |errno: Errno| {
+        vec![
+            Diagnostic::error(
+                Code::Record,
+                format!("cannot keep a record in {runtime_dir}/pinfold"),
+            )
+            .because(errno)
+            .hint("it has to be a folder of your own that is shut to others"),
+        ]
+    };
+    let records = Records::open(runtime_dir, host.facts.uid).map_err(failed)?;
+    records.collect().map_err(failed)?;
+    let started = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let record = Record {
+        version: 1,
+        app: plan.app.clone(),
+        monitor: std::process::id() as i32,
+        init,
+        started,
+        degraded: landlock::missing(host.facts.kernel.landlock_abi)
+            .into_iter()
+            .map(|what| format!("landlock: {what}"))
+            .collect(),
+    };
+    records.hold(&record).map(Some).map_err(failed)
+}
+
+/// What a refusal means.
+fn explain(plan: &Plan, why: &NotRunning) -> Diagnostic {
+    match why {
+        NotRunning::Clone(errno) => Diagnostic::error(
+            Code::HostNamespaces,
+            "this host does not let an ordinary program make namespaces",
+        )
+        .because(errno)
+        .hint("`pinfold doctor` names the setting and how to change it"),
+        NotRunning::Launcher(errno) => {
+            Diagnostic::error(Code::StepFailed, "cannot set up the launcher").because(errno)
+        }
+        NotRunning::Start(Start::Failed(failure)) => failed(plan, failure),
+        NotRunning::Start(Start::NotExecuted(errno)) => {
+            let code = match *errno {
+                Errno::NOENT | Errno::NOTDIR => Code::ProgramMissing,
+                _ => Code::ProgramNotExecutable,
+            };
+            Diagnostic::error(code, format!("cannot execute {}", plan.process.program))
+                .at(&plan.process.origin)
+                .because(errno)
+        }
+        NotRunning::Start(Start::Vanished | Start::Running) => Diagnostic::error(
+            Code::StepFailed,
+            "the sandbox ended while it was being built; the application did not run",
+        ),
+    }
+}
+
+fn failed(plan: &Plan, failure: &Failure) -> Diagnostic {
+    let Failure { phase, step, errno } = *failure;
+    let refused = matches!(errno, Errno::PERM | Errno::ACCESS | Errno::NOSPC | Errno::USERS);
+    if phase == Phase::Step
+        && let Some(step) = plan.tree.get(step as usize)
+    {
+        if matches!(step.action, Action::Proc { .. }) && refused {
+            return Diagnostic::error(Code::HostProc, "this host does not let a sandbox have a /proc of its own")
+                .because(errno)
+                .because("the kernel refuses it where parts of the visible /proc are covered, as in a container")
+                .hint("`pinfold doctor` names the covered parts and how to uncover them");
+        }
+        let mut diagnostic = Diagnostic::error(
+            Code::StepFailed,
+            format!("cannot {}; the application did not run", view::plan::sentence(&step.action)),
+        )
+        .at(&step.origin)
+        .because(errno);
+        if errno == Errno::STALE {
+            diagnostic = diagnostic
+                .because("another object has taken its place since it was looked at")
+                .hint("find out what moves things there, and start again");
+        }
+        return diagnostic;
+    }
+    let inner = matches!(phase, Phase::InnerUser | Phase::InnerIdMaps | Phase::IdMaps);
+    let code = match phase {
+        Phase::IdMaps if errno == Errno::NOTDIR || errno == Errno::NOENT => Code::HostProc,
+        _ if inner && refused => Code::HostNamespaces,
+        _ => Code::StepFailed,
+    };
+    let diagnostic =
+        Diagnostic::error(code, format!("cannot {}; the application did not run", phase.text()))
+            .because(errno);
+    match phase {
+        Phase::Landlock => diagnostic.at(&plan.landlock.origin),
+        Phase::Loopback => diagnostic.at(&plan.namespaces.network_origin),
+        Phase::WorkingFolder => diagnostic.because(format!("it is {}", plan.process.cwd)),
+        _ if code == Code::HostNamespaces => {
+            diagnostic.hint("`pinfold doctor` names the setting and how to change it")
+        }
+        _ => diagnostic,
+    }
+}
+
+/// What happens, one JSON object a line, for whoever started us.
+struct Status {
+    fd: Option<i32>,
+}
+
+impl Status {
+    fn new(fd: Option<i32>) -> Status {
+        Status { fd }
+    }
+
+    fn write(&mut self, value: &serde_json::Value) {
+        let Some(fd) = self.fd else { return };
+        let mut line = value.to_string();
+        line.push('\n');
+        if crate::sys::fd::write_to_number(fd, line.as_bytes()).is_err() {
+            self.fd = None;
+        }
+    }
+
+    fn started(&mut self, init: i32) {
+        self.write(&serde_json::json!({ "event": "started", "init": init }));
+    }
+
+    fn failed(&mut self, diagnostic: &Diagnostic) {
+        self.write(&serde_json::json!({
+            "event": "failed",
+            "code": diagnostic.code.map(Code::text),
+            "exit": diagnostic.exit().number(),
+            "message": diagnostic.message,
+        }));
+    }
+
+    fn ended(&mut self, end: End) {
+        let value = match end {
+            End::Exited(status) => serde_json::json!({ "event": "exited", "status": status }),
+            End::Killed(signal) => serde_json::json!({ "event": "killed", "signal": signal }),
+        };
+        self.write(&value);
+    }
+}

@@ -1,0 +1,27 @@
+//! `pinfold show`
+
+use crate::cli::Show;
+use crate::report::ExitCode;
+use crate::resolve::{Forward, Request};
+use crate::view;
+
+use super::Outcome;
+use super::prepare;
+
+/// Shows what an application may do.
+pub fn main(options: &Show) -> Outcome {
+    let host = prepare::host()?;
+    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
+        arguments: Vec::new(),
+        forward: Forward::Read,
+        shell: false,
+        written,
+    })?;
+    let shown = view::show::Shown::of(&prepared.policy, &prepared.plan);
+    if options.json {
+        println!("{:#}", shown.json());
+    } else {
+        anstream::print!("{}", shown.text());
+    }
+    Ok(ExitCode::Success.number())
+}
