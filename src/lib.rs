@@ -1,4 +1,65 @@
+//! Pinfold runs unmodified desktop programs in sandboxes that explain
+//! themselves. This page is the architecture.
+//!
+//! > A manifest is text. A policy is merged text that remembers where each
+//! > line came from. A plan is the whole truth. The executor is simple-minded.
+//! > The child is mute.
+//!
+//! # The flow
+//!
+//! ```text
+//!  manifests/*.toml, /etc/pinfold, ~/.config/pinfold, flags      the host, through one root fd
+//!           │ manifest::parse                                        │ host::facts
+//!           ▼                                                        ▼
+//!      Manifest[] ── manifest::stack ──> Policy              HostFacts, HostFs
+//!                                           └──── resolve ────┘   pure: no privilege, no change
+//!                                                   ▼
+//!      view: show, plan, dry run  <────────  Plan: explicit, ordered, each step with its origin
+//!                                                   │ freeze: C strings, witnesses, filter, ruleset
+//!                                                   ▼
+//!                                  Frozen ── exec::launch: one clone3 ──> stage ──> init ──> app
+//!                                                   ▲                       │
+//!                                            exec::monitor <── 16 bytes ────┘
+//! ```
+//!
+//! # The floors
+//!
+//! A module uses only modules of lower floors; `tests/house.rs` holds that.
+//!
+//! | floor | module | its one job |
+//! |---|---|---|
+//! | 0 | [`sys`] | system calls, and the only `unsafe` |
+//! | 1 | [`model`] | the words, as pure data |
+//! | 2 | [`report`] | diagnostics and exit codes |
+//! | 3 | [`manifest`], [`host`], [`instance`] | text to policy; the host; what is remembered |
+//! | 4 | [`resolve`] | policy and host to plan: one file for each permission |
+//! | 5 | [`freeze`] | plan to what the child can use |
+//! | 6 | [`exec`] | the processes of a run: one file for each role |
+//! | 7 | [`view`] | policies, plans and reports for people |
+//! | 8 | [`cmd`], [`cli`] | wiring |
+//!
+//! # The processes of a run
+//!
+//! The *launcher* parses, plans, freezes and clones, and is then the
+//! *monitor*: one poll loop, which passes signals on and ends with the
+//! application's exit code. The child is first the *stage*, which walks over
+//! the frozen plan without allocating, and then *init*, pid 1 of the sandbox:
+//! it confines itself (no capabilities, no_new_privs, landlock, the filter)
+//! before it forks the application, so that whatever it ever forks is
+//! confined alike. When the monitor ends the sandbox ends, and the other way
+//! round.
+//!
+//! # Where a new permission goes
+//!
+//! Its word into [`model::permission`], its key into [`model::manifest`] and
+//! the table of keys in [`manifest`], what it opens into a file of its own in
+//! [`resolve`], what people read about it into [`view`], its proof into
+//! `tests/sandbox`. Nothing else has to be touched: the executor knows no
+//! permissions, only steps.
+
 #![deny(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+
 pub mod cli;
 pub mod cmd;
 pub mod exec;

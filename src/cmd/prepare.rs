@@ -130,8 +130,3 @@ fn note(note: &Note) -> Diagnostic {
         None => diagnostic,
     }
 }
-
-/// The file that a statement points at, for reports about it.
-pub fn is_file(origin: &Origin) -> bool {
-    origin.line > 0
-}

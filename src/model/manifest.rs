@@ -305,6 +305,15 @@ impl Settings {
                 }
             };
         }
+        macro_rules! flag {
+            ($key:literal, $field:expr) => {
+                if let Some(stated) = &$field
+                    && stated.value
+                {
+                    found.push(($key, stated.origin.clone()));
+                }
+            };
+        }
         macro_rules! granted {
             ($key:literal, $field:expr, $nothing:pat) => {
                 if let Some(stated) = &$field
@@ -314,7 +323,7 @@ impl Settings {
                 }
             };
         }
-        granted!("single-instance", self.single_instance, false);
+        flag!("single-instance", self.single_instance);
         option!("nice", self.nice);
         option!("oom-score", self.oom_score);
         option!("timeout", self.timeout);
@@ -382,14 +391,14 @@ impl Settings {
             }
         }
         list!("portals.allow", self.portals);
-        granted!("portals.marker", self.marker, false);
-        granted!("accessibility.enabled", self.accessibility, false);
+        flag!("portals.marker", self.marker);
+        flag!("accessibility.enabled", self.accessibility);
         if let Some(ssh) = &self.ssh_agent
             && ssh.value.enabled
         {
             found.push(("agents.ssh", ssh.origin.clone()));
         }
-        granted!("agents.gpg", self.gpg_agent, false);
+        flag!("agents.gpg", self.gpg_agent);
         granted!("syscalls.nested", self.nested, Nested::None);
         for feature in &self.syscalls.items {
             if feature.value == SyscallFeature::Multiarch {
@@ -399,7 +408,7 @@ impl Settings {
         if let Some(limit) = self.limits.values.values().next() {
             found.push(("limits", limit.origin.clone()));
         }
-        granted!("limits.required", self.limits.required, false);
+        flag!("limits.required", self.limits.required);
         if let Some(condition) = self.when.values().next() {
             found.push(("when", condition.origin.clone()));
         }

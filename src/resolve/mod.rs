@@ -103,13 +103,12 @@ pub fn resolve(
     refuse_without_effect(&policy.settings)?;
     let mut written = request.written.clone();
     let home_links = Links::new(fs, facts.uid, Vec::new());
-    for place in [home::apps_folder(facts)] {
-        // Both names: the real one is what a walk meets.
-        if let Ok(found) = home_links.find(&place) {
-            written.push(found.real);
-        }
-        written.push(place);
+    let apps = home::apps_folder(facts);
+    // Both names: the real one is what a walk meets.
+    if let Ok(found) = home_links.find(&apps) {
+        written.push(found.real);
     }
+    written.push(apps);
     let home = home_links.find(&facts.home).map_or_else(|_| facts.home.clone(), |found| found.real);
     let mut r = Resolution {
         policy,
