@@ -354,6 +354,7 @@ fn faults() {
         ("name = 'a\u{1b}b'", ManifestSyntax, (2, 10), &["the value of `name` has a control character (U+001B)"]),
         ("command = ['a', 'b\0']", ManifestSyntax, (2, 19), &["the value of `command` has a control character (U+0000)"]),
         ("[home", ManifestSyntax, (2, 6), &["unclosed table"]),
+        ("home = {\nkind = 'x'", ManifestSyntax, (2, 8), &["unclosed inline table"]),
         ("[ho me]\nx = 1", ManifestSyntax, (2, 4), &["unclosed table"]),
         ("x = truee", ManifestSyntax, (2, 5), &["expected `true`"]),
         ("[home]\nkind = {\n[audio]\nrecrod = 1", ManifestSyntax, (3, 8), &["it begins here"]),
@@ -391,6 +392,11 @@ fn both_places_of_a_key_that_stands_twice() {
         ),
         ("[environment]\nset = { A = '1', B = '2', A = '3' }", (3, 9), (3, 27)),
         ("[ home ]\n[audio]\n[home] # again", (2, 3), (4, 2)),
+        (
+            "[bus.session]\nsee = []\n[audio]\n[bus.system]\nsee = []\nsee = []",
+            (6, 1),
+            (7, 1),
+        ),
         ("\"name\" = 'a'\nname = 'b'", (2, 1), (3, 1)),
     ] {
         let reports = read(&format!("schema = 1\n{body}")).unwrap_err();
@@ -421,6 +427,11 @@ fn schema_must_be_there_and_be_known() {
     assert_eq!(read("").unwrap_err()[0].code, Some(Code::MissingKey));
     let newer = read("schema = 2").unwrap_err();
     assert_eq!((newer.len(), newer[0].code), (1, Some(Code::BadValue)));
+    let swallowed = read("command = [\nschema = 1\n").unwrap_err();
+    assert_eq!(
+        (swallowed.len(), swallowed[0].code),
+        (1, Some(Code::ManifestSyntax))
+    );
     let broken = read("schema = = 1").unwrap_err();
     assert_eq!((broken.len(), broken[0].code), (1, Some(Code::ManifestSyntax)));
 }
