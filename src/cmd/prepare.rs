@@ -9,7 +9,6 @@ use crate::manifest::locate::Places;
 use crate::manifest::stack::{self, Target};
 use crate::model::facts::{HostFacts, KernelFacts};
 use crate::model::manifest::Policy;
-use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::plan::{Note, Plan, Weight};
 use crate::report::{Code, Diagnostic, render};
