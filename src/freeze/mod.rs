@@ -133,6 +133,8 @@ pub struct Frozen {
     pub home: CString,
     /// The one descriptor beyond 2 that the application keeps.
     pub kept: Option<i32>,
+    /// Whether the child tells the time of each part.
+    pub timed: bool,
 }
 
 /// A text for the kernel. Every text of a plan has been checked to hold no
@@ -248,6 +250,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         cwd: c_string(process.cwd.as_str())?,
         home: c_string(variable("HOME").unwrap_or("/"))?,
         kept: variable("WAYLAND_SOCKET").and_then(|fd| fd.parse().ok()),
+        timed: false,
     })
 }
 
