@@ -199,4 +199,20 @@ pub struct Tour {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Be one of the processes that a tour takes
+    #[arg(long, hide = true, requires = "outside", conflicts_with = "json")]
+    pub part: Option<TourPart>,
+    /// The process that the person started
+    #[arg(long, hide = true, default_value_t = 0, requires = "part")]
+    pub outside: i32,
+}
+
+/// The processes of a tour that `pinfold tour` itself starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TourPart {
+    /// The launcher of the sandbox.
+    Sandbox,
+    /// The application in it: tells what it sees. It does nothing that any
+    /// program could not do, wherever it is run.
+    Report,
 }

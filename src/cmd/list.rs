@@ -22,6 +22,10 @@ pub fn main(options: &List) -> Outcome {
                 entries.push(Entry::of(&policy, &host.fs));
             }
             Err(errors) => {
+                let files = files
+                    .into_iter()
+                    .map(|(layer, path)| (layer, path.to_string_lossy().into_owned()))
+                    .collect();
                 entries.push(Entry::broken(id, files));
                 broken.extend(errors);
             }

@@ -3,10 +3,13 @@
 mod completions;
 mod doctor;
 mod grants;
+mod list;
 mod man;
 mod plan;
 mod prepare;
 mod run;
+mod show;
+mod tour;
 
 use clap::Parser;
 
@@ -32,11 +35,13 @@ pub fn main() -> u8 {
     };
     let outcome = match &cli.command {
         Command::Run(options) => run::main(options),
+        Command::List(options) => list::main(options),
+        Command::Show(options) => show::main(options),
+        Command::Tour(options) => tour::main(options),
         Command::Plan(options) => plan::main(options),
         Command::Doctor(options) => doctor::main(options),
         Command::Completions { shell } => completions::main(*shell),
         Command::Man { output } => man::main(output),
-        _ => Ok(0),
     };
     match outcome {
         Ok(code) => code,

@@ -46,7 +46,10 @@ pub fn main(options: &Run) -> Outcome {
 
 /// A folder open as one of the standard streams would be a way out of the
 /// sandbox, by `openat` relative to it.
-fn refuse_folders_as_input() -> Result<(), Vec<Diagnostic>> {
+///
+/// # Errors
+/// Which of them is one.
+pub fn refuse_folders_as_input() -> Result<(), Vec<Diagnostic>> {
     let streams = [
         ("input", std::io::stdin().as_fd().try_clone_to_owned()),
         ("output", std::io::stdout().as_fd().try_clone_to_owned()),

@@ -3,6 +3,7 @@
 use crate::cli::Show;
 use crate::report::ExitCode;
 use crate::resolve::{Forward, Request};
+use crate::sys;
 use crate::view;
 
 use super::Outcome;
@@ -17,11 +18,13 @@ pub fn main(options: &Show) -> Outcome {
         shell: false,
         written,
     })?;
-    let shown = view::show::Shown::of(&prepared.policy, &prepared.plan);
+    let abi = host.facts.kernel.landlock_abi;
+    let shown = view::show::Shown::of(&prepared.policy, &prepared.plan, abi);
     if options.json {
         println!("{:#}", shown.json());
     } else {
-        anstream::print!("{}", shown.text());
+        let width = sys::fd::terminal_width().unwrap_or(80);
+        anstream::print!("{}", shown.text(width));
     }
     Ok(ExitCode::Success.number())
 }

@@ -28,7 +28,7 @@ mod files;
 mod home;
 mod links;
 mod network;
-mod program;
+pub mod program;
 pub mod protected;
 mod tree;
 

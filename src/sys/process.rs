@@ -116,11 +116,17 @@ pub fn clone_into_by_registers(namespaces: NewNamespaces) -> Result<Fork> {
 /// Whether the process has one thread only.
 ///
 /// `unshare(CLONE_THREAD)` does nothing for such a process and answers EINVAL
-/// for any other: the cheapest way to know.
+/// for any other: the cheapest way to know. Inside a sandbox, where the filter
+/// refuses the call, the folder of the process's tasks tells.
 pub fn is_single_threaded() -> bool {
     // SAFETY: this flag changes nothing in a single-threaded process and is
     // refused in another.
-    checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_THREAD) })).is_ok()
+    match checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_THREAD) })) {
+        Ok(_) => true,
+        Err(Errno::INVAL) => false,
+        // A folder has a link for each folder in it, and two of its own.
+        Err(_) => rustix::fs::stat(c"/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3),
+    }
 }
 
 /// Puts this process into a further user namespace.
