@@ -4,6 +4,7 @@ use crate::cli::List;
 use crate::manifest::stack::{self, Target};
 use crate::model::manifest::Settings;
 use crate::report::{ExitCode, render};
+use crate::sys;
 use crate::view::list::{self, Entry};
 
 use super::Outcome;
@@ -34,7 +35,8 @@ pub fn main(options: &List) -> Outcome {
     if options.json {
         println!("{:#}", list::json(&entries));
     } else {
-        anstream::print!("{}", list::text(&entries));
+        let width = sys::fd::terminal_width().unwrap_or(80);
+        anstream::print!("{}", list::text(&entries, width));
     }
     render::print(&broken);
     Ok(ExitCode::Success.number())

@@ -30,7 +30,7 @@ impl State {
         match self {
             State::Installed(_) => "installed",
             State::NotInstalled => "not installed",
-            State::Broken => "manifest broken",
+            State::Broken => "bad manifest",
         }
     }
 }
@@ -84,8 +84,9 @@ impl Entry {
     }
 }
 
-/// The table. It holds colours: print it through `anstream`.
-pub fn text(entries: &[Entry]) -> String {
+/// The table, in at most `width` columns where ids allow it: names are cut.
+/// It holds colours: print it through `anstream`.
+pub fn text(entries: &[Entry], width: usize) -> String {
     if entries.is_empty() {
         return "No application has a manifest. `pinfold run FILE` runs one from a file of your \
                 own.\n"
@@ -96,24 +97,25 @@ pub fn text(entries: &[Entry]) -> String {
         .map(|entry| {
             [
                 safe(entry.id.as_str()).into_owned(),
-                safe(entry.name.as_deref().unwrap_or("")).into_owned(),
-                entry.layers(),
                 entry.state.word().to_owned(),
+                entry.layers(),
+                safe(entry.name.as_deref().unwrap_or("")).into_owned(),
             ]
         })
         .collect();
-    let titles = ["ID", "NAME", "LAYERS", "PROGRAM"];
-    let width = |column: usize| {
+    let titles = ["ID", "PROGRAM", "LAYERS", "NAME"];
+    let widest = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([titles[column].len()]).max().unwrap_or(0)
     };
-    let (id, name, layers) = (width(0), width(1), width(2));
+    let (id, program, layers) = (widest(0), widest(1), widest(2));
+    let room = width.saturating_sub(id + program + layers + 6).max(titles[3].len());
     let mut out = String::new();
     let bold = Style::new().bold();
     // Writing to a String cannot fail, here and below.
     let _ = writeln!(
         out,
-        "{bold}{:id$}  {:name$}  {:layers$}  {}{bold:#}",
+        "{bold}{:id$}  {:program$}  {:layers$}  {}{bold:#}",
         titles[0], titles[1], titles[2], titles[3]
     );
     for (entry, row) in entries.iter().zip(&rows) {
@@ -122,13 +124,23 @@ pub fn text(entries: &[Entry]) -> String {
             State::NotInstalled => Style::new().dimmed(),
             State::Broken => AnsiColor::Red.on_default(),
         };
-        let _ = writeln!(
-            out,
-            "{:id$}  {:name$}  {:layers$}  {style}{}{style:#}",
-            row[0], row[1], row[2], row[3]
+        let name = shortened(&row[3], room);
+        let lead = format!(
+            "{:id$}  {style}{:program$}{style:#}  {:layers$}  {name}",
+            row[0], row[1], row[2]
         );
+        let _ = writeln!(out, "{}", lead.trim_end());
     }
     out
+}
+
+/// A text of at most `room` characters, with dots for what is cut off.
+fn shortened(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(3)).collect();
+    format!("{}...", kept.trim_end())
 }
 
 /// The same as JSON: `version`, and `applications`, each with `id`, `name`
@@ -162,3 +174,6 @@ pub fn json(entries: &[Entry]) -> serde_json::Value {
         .collect();
     serde_json::json!({ "version": VERSION, "applications": applications })
 }
+
+#[cfg(test)]
+mod tests;

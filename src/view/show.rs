@@ -156,7 +156,7 @@ impl Shown {
     }
 
     fn lines<'a>(&self, out: &mut String, lines: impl Iterator<Item = &'a Line>, width: usize) {
-        let mut last: Option<&Origin> = None;
+        let mut last: Option<String> = None;
         for line in lines {
             let (style, lead) = match line.kind {
                 LineKind::Granted => (Style::new(), ""),
@@ -172,39 +172,31 @@ impl Shown {
                 let _ = writeln!(out, "{:INDENT$}{style}{piece}{style:#}", "");
             }
             let _ = write!(out, "{:INDENT$}{style}{tail}{style:#}", "");
-            // A line that follows from the one above has the same place.
-            if let Some(origin) = &line.origin
-                && last != Some(origin)
-            {
-                self.origin(out, origin, tail.chars().count(), room);
+            let place = line.origin.as_ref().map(|origin| self.place(origin));
+            // What comes from the same line as the one above says so once.
+            if let Some(place) = place.as_ref().filter(|place| last.as_ref() != Some(*place)) {
+                at_the_edge(out, place, tail.chars().count(), room);
             }
-            last = line.origin.as_ref();
+            last = place;
             out.push('\n');
         }
     }
 
-    /// Where a line was stated: at the right edge, on a line of its own where
-    /// there is no room beside the text.
-    fn origin(&self, out: &mut String, origin: &Origin, taken: usize, room: usize) {
-        let faint = Style::new().dimmed();
-        let place = self.place(origin);
-        let long = place.chars().count();
-        let gap = match room.checked_sub(taken + long) {
-            Some(gap) if gap >= INDENT => gap,
-            _ => {
-                out.push('\n');
-                INDENT + room.saturating_sub(long)
-            }
-        };
-        let _ = write!(out, "{:gap$}{faint}{place}{faint:#}", "");
-    }
-
+    /// The file by its last name, since its whole path stands at the top; the
+    /// layer too where several take part.
     fn place(&self, origin: &Origin) -> String {
+        let file = safe(&origin.file);
+        let short = match self.files.iter().any(|(_, known)| *known == file) {
+            true => last_name(&file).to_owned(),
+            false => self.shortened(&file),
+        };
+        let layers = self.files.windows(2).any(|pair| pair[0].0 != pair[1].0);
+        let layer = if layers { format!(" ({})", origin.layer) } else { String::new() };
         match (origin.layer, origin.line) {
             (Layer::Builtin, 0) => "default".to_owned(),
-            (Layer::CommandLine, 0) => safe(&origin.file).into_owned(),
-            (layer, 0) => format!("{} ({layer})", self.shortened(&safe(&origin.file))),
-            (layer, line) => format!("{}:{line} ({layer})", self.shortened(&safe(&origin.file))),
+            (Layer::CommandLine, 0) => file.into_owned(),
+            (_, 0) => format!("{short}{layer}"),
+            (_, line) => format!("{short}:{line}{layer}"),
         }
     }
 
@@ -266,6 +258,21 @@ impl Shown {
     }
 }
 
+/// Where a line was stated: at the right edge, on a line of its own where
+/// there is no room beside the text.
+fn at_the_edge(out: &mut String, place: &str, taken: usize, room: usize) {
+    let faint = Style::new().dimmed();
+    let long = place.chars().count();
+    let gap = match room.checked_sub(taken + long) {
+        Some(gap) if gap >= INDENT => gap,
+        _ => {
+            out.push('\n');
+            INDENT + room.saturating_sub(long)
+        }
+    };
+    let _ = write!(out, "{:gap$}{faint}{place}{faint:#}", "");
+}
+
 /// Breaks a text; what follows the first line stands a little to the right.
 fn folded(text: &str, room: usize) -> Vec<String> {
     let mut lines = wrapped(text, room);
@@ -276,6 +283,15 @@ fn folded(text: &str, room: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The last name of a path; of a preset with the folder that it is named by.
+fn last_name(path: &str) -> &str {
+    let cut = path.rfind('/').unwrap_or(0);
+    match path[..cut].ends_with("/base") {
+        true => &path[cut - "base".len()..],
+        false => path[cut..].trim_start_matches('/'),
+    }
 }
 
 /// A path with the home as `~`.
@@ -303,6 +319,11 @@ fn granted(text: impl AsRef<str>, origin: &Origin) -> Line {
 
 fn absent(text: impl AsRef<str>, origin: Option<&Origin>) -> Line {
     line(LineKind::Absent, text, origin)
+}
+
+/// A grant that comes to nothing on this host; why is a remark of the plan's.
+fn lacking(what: &str, origin: &Origin) -> Line {
+    line(LineKind::Fact, format!("{what}: granted, but not to be had here"), Some(origin))
 }
 
 fn fact(text: impl AsRef<str>) -> Line {
@@ -360,6 +381,16 @@ impl<'a> Reading<'a> {
                 remark(note)
             })
             .collect()
+    }
+
+    /// The remarks about something that is open and to be had: what is worth
+    /// knowing of it is what it also lets happen.
+    fn risks(&mut self, origin: &Origin) -> Vec<Line> {
+        let mut lines = self.remarks(origin);
+        for line in &mut lines {
+            line.kind = LineKind::Risk;
+        }
+        lines
     }
 
     fn program(&mut self) -> Section {
@@ -470,7 +501,12 @@ impl<'a> Reading<'a> {
             }
             lines.extend(self.remarks(origin));
         }
-        for entry in &self.policy.settings.filesystem.deny.items {
+        // Grants that came to nothing have left only their remarks.
+        let settings = &self.policy.settings.filesystem;
+        for grant in [&settings.read, &settings.write, &settings.create] {
+            lines.extend(grant.items.iter().flat_map(|item| self.remarks(&item.origin)));
+        }
+        for entry in &settings.deny.items {
             lines.push(line(
                 LineKind::Fact,
                 format!("{:VERB$}{}", "closed", entry.value),
@@ -508,12 +544,9 @@ impl<'a> Reading<'a> {
         if let Some(stated) = display.wayland.as_ref().filter(|stated| stated.value) {
             lines.push(match wayland {
                 true => granted("windows by Wayland, which keeps programs apart", &stated.origin),
-                false => absent(
-                    "Wayland is granted; no compositor is to be seen here",
-                    Some(&stated.origin),
-                ),
+                false => lacking("windows by Wayland", &stated.origin),
             });
-            lines.extend(self.remarks(&stated.origin.clone()));
+            lines.extend(self.remarks(&stated.origin));
         }
         if let Some(stated) = display.x11.as_ref().filter(|stated| stated.value != X11Mode::Never) {
             let server = variable(self.plan, "DISPLAY").unwrap_or("");
@@ -524,11 +557,12 @@ impl<'a> Reading<'a> {
                 (false, X11Mode::Fallback) if wayland => {
                     fact("X11 only where there is no Wayland compositor")
                 }
-                (false, _) => {
-                    absent("X11 is granted; no X server is to be seen here", Some(&stated.origin))
-                }
+                (false, _) => lacking("windows by X11", &stated.origin),
             });
-            lines.extend(self.remarks(&stated.origin.clone()));
+            lines.extend(match x11 {
+                true => self.risks(&stated.origin),
+                false => self.remarks(&stated.origin),
+            });
         }
         if lines.is_empty() {
             let origin = [
@@ -551,12 +585,12 @@ impl<'a> Reading<'a> {
             let Some(stated) = stated.as_ref().filter(|stated| stated.value) else { continue };
             lines.push(match server {
                 true => granted(words, &stated.origin),
-                false => absent(
-                    format!("{words} by its manifest; no sound server is running here"),
-                    Some(&stated.origin),
-                ),
+                false => lacking(words, &stated.origin),
             });
-            lines.extend(self.remarks(&stated.origin.clone()));
+            lines.extend(match server {
+                true => self.risks(&stated.origin),
+                false => self.remarks(&stated.origin),
+            });
         }
         if lines.is_empty() {
             let stated = audio.playback.as_ref().or(audio.record.as_ref());
@@ -571,17 +605,11 @@ impl<'a> Reading<'a> {
         if namespaces.network {
             let stated = (!is_for_everybody(origin)).then_some(origin);
             let mut lines = vec![absent("No network", stated)];
-            lines.extend(self.remarks(&origin.clone()));
+            lines.extend(self.remarks(origin));
             return section("network", "Network", lines);
         }
-        let mut lines = vec![
-            granted("the network of this machine", origin),
-            risk(
-                "it reaches services that listen on this machine alone, and others in your network",
-                origin,
-            ),
-        ];
-        lines.extend(self.remarks(&origin.clone()));
+        let mut lines = vec![granted("the network of this machine", origin)];
+        lines.extend(self.risks(origin));
         let settings = &self.policy.settings.network;
         let landlock = &self.plan.landlock;
         for (ports, list, words) in [
@@ -623,7 +651,7 @@ impl<'a> Reading<'a> {
                 other => (other.word(), None),
             };
             if nodes.is_empty() {
-                lines.push(absent(format!("{name}: granted, and not on this host"), Some(origin)));
+                lines.push(lacking(name, origin));
             } else {
                 lines.push(granted(format!("{name}: {}", nodes.join(", ")), origin));
                 lines.extend(danger.map(|danger| risk(danger, origin)));
@@ -662,7 +690,7 @@ impl<'a> Reading<'a> {
                 "inside such a one it has rights that reach far into the kernel",
                 &stated.origin,
             ));
-            lines.extend(self.remarks(&stated.origin.clone()));
+            lines.extend(self.remarks(&stated.origin));
         }
         for feature in &settings.syscalls.items {
             let (words, danger) = match feature.value {
@@ -706,7 +734,11 @@ impl<'a> Reading<'a> {
                     granted(format!("{name} as you have them"), &stated.origin)
                 }
                 Some(_) => granted(format!("{name} as you have it"), &stated.origin),
-                None => absent(format!("{name} is passed; you have none"), Some(&stated.origin)),
+                None => line(
+                    LineKind::Fact,
+                    format!("{name}, which you do not have"),
+                    Some(&stated.origin),
+                ),
             });
             lines.extend(self.remarks(&stated.origin));
         }

@@ -134,7 +134,7 @@ fn closing(out: &mut String, outside: &Outlook, inside: &Outlook, width: usize) 
     let _ = writeln!(out, "{bold}What to try next{bold:#}");
     for (command, what) in [
         ("pinfold list", "the applications that have a manifest"),
-        ("pinfold show APP", "what one of them may do, and which line says so"),
+        ("pinfold show APP", "what one may do, and which line says so"),
         ("pinfold run APP", "run it"),
         ("pinfold doctor", "how much of this your host can enforce"),
     ] {
