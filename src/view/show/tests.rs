@@ -136,11 +136,16 @@ fn stripped(shown: &Shown, width: usize) -> String {
     anstream::adapter::strip_str(&shown.text(width)).to_string()
 }
 
-/// The text against the file that people have read.
+/// The text against the file that people have read. How many system calls
+/// the filter knows depends on the processor.
 fn golden(name: &str, found: &str) {
+    let mut lines: Vec<&str> = found.lines().collect();
+    let count = lines.iter().position(|line| line.starts_with("  a filter that refuses"));
+    lines[count.unwrap()] = "  a filter that refuses or checks N system calls";
+    let found = lines.join("\n") + "\n";
     let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     if env::var_os("PINFOLD_BLESS").is_some() {
-        fs::write(&path, found).unwrap();
+        fs::write(&path, &found).unwrap();
     }
     let wanted = fs::read_to_string(&path).unwrap_or_default();
     assert!(found == wanted, "{path} differs; PINFOLD_BLESS=1 writes it:\n{found}");
