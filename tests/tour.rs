@@ -29,6 +29,21 @@ fn the_tour_shows_a_sound_sandbox_or_says_why_there_is_none() {
             let inside: Outlook = serde_json::from_value(shown["inside"].clone()).unwrap();
             assert_eq!(inside.processes.len(), 2, "{:?}", inside.processes);
             assert_eq!(inside.interfaces, ["lo"]);
+            let refusals = [
+                (Act::ChangeStartFile, libc::ENOENT),
+                (Act::SignalOutside, libc::ESRCH),
+                (Act::Trace, libc::EPERM),
+                (Act::TypeIntoTerminal, libc::EPERM),
+                (Act::Keyring, libc::EPERM),
+                (Act::UserNamespace, libc::EPERM),
+                (Act::Mount, libc::ENOSYS),
+                (Act::PacketSocket, libc::EAFNOSUPPORT),
+                (Act::Ring, libc::ENOSYS),
+            ];
+            for (act, errno) in refusals {
+                let tried = inside.acts.iter().find(|tried| tried.act == act).unwrap();
+                assert_eq!(tried.errno, Some(errno), "{act:?}");
+            }
             assert_eq!(inside.acts.iter().filter(|tried| tried.errno.is_none()).count(), 0);
             // The control: without a sandbox, the same acts do go through.
             let works = |act| outside.acts.iter().any(|t| t.act == act && t.errno.is_none());

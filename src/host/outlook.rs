@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sys::{Errno, acts};
+use crate::sys::{Errno, acts, probe};
 
 /// Everything that is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +111,8 @@ pub struct Rights {
     pub no_new_privs: bool,
     /// 0 none, 1 strict, 2 a filter.
     pub seccomp: u32,
+    /// The version of landlock that the kernel offers; 0 where it has none.
+    pub landlock_abi: u32,
 }
 
 /// Something that is tried.
@@ -175,7 +177,7 @@ const PLACES: [&str; 12] = [
     "~/.ssh",
     "~/.gnupg",
     "~/.mozilla",
-    "~/.config",
+    "~/.config/chromium",
     "~/.local/share/keyrings",
     "~/.bash_history",
     "~/.bashrc",
@@ -333,6 +335,7 @@ fn rights(status: &str) -> Rights {
         bounding: first("CapBnd"),
         no_new_privs: field("NoNewPrivs") == "1",
         seccomp: field("Seccomp").parse().unwrap_or(0),
+        landlock_abi: probe::landlock_abi(),
     }
 }
 
@@ -443,7 +446,8 @@ mod tests {
                 effective: "0000000000000000".into(),
                 bounding: "000001ffffffffff".into(),
                 no_new_privs: true,
-                seccomp: 2
+                seccomp: 2,
+                landlock_abi: probe::landlock_abi(),
             }
         );
         // What cannot be read is not taken for the better.

@@ -183,6 +183,25 @@ mod tests {
     }
 
     #[test]
+    fn what_blocks_stands_alone_with_its_remedy() {
+        let mut desktop = check("wayland", Status::Blocking, "none", Some("no"));
+        desktop.topic = Topic::Desktop;
+        let report = report(
+            Verdict::Impossible,
+            vec![
+                check("kernel", Status::Good, "6.18", Some("no")),
+                check("landlock", Status::Degraded, "none", Some("no")),
+                check("proc", Status::Blocking, "covered", Some("uncover it")),
+                desktop,
+            ],
+        );
+        let shown = anstream::adapter::strip_str(&blocking(&report, 120)).to_string();
+        assert!(shown.starts_with("  blocking  proc      covered\n"), "{shown}");
+        assert!(shown.contains("fix: uncover it\n") && !shown.contains("fix: no"), "{shown}");
+        assert!(shown.ends_with("No sandbox can be built here until one thing is put right.\n"));
+    }
+
+    #[test]
     fn a_narrow_terminal_still_shows_everything() {
         let report = report(Verdict::Ready, vec![check("kernel", Status::Good, "6.18", None)]);
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

@@ -281,6 +281,8 @@ fn files(outside: &Outlook, inside: &Outlook) -> Block {
         }
         let mark = match (place.path.as_str(), other.openness) {
             (_, Openness::Absent) => Mark::Kept,
+            // This program may lie there, and is shown.
+            ("~/Documents", _) => Mark::Plain,
             (path, _) if path.starts_with('~') => Mark::Surprise,
             _ => Mark::Plain,
         };
@@ -377,6 +379,7 @@ fn rights(outside: &Outlook, inside: &Outlook) -> Block {
         mode => format!("mode {mode}"),
     };
     let landlock = |side: &Outlook| match errno_of(side, Act::BlockDevice) {
+        _ if outside.rights.landlock_abi == 0 => "not in this kernel",
         Some(Some(libc::EACCES)) => "on",
         _ => "off",
     };
@@ -410,7 +413,7 @@ fn rights(outside: &Outlook, inside: &Outlook) -> Block {
                 "landlock",
                 landlock(outside).to_owned(),
                 landlock(inside).to_owned(),
-                kept(landlock(inside) == "on"),
+                kept(landlock(inside) != "off"),
             ),
         ],
     }
@@ -464,7 +467,7 @@ fn went(errno: Option<i32>) -> String {
         libc::EIO => ("EIO", "the kernel refuses"),
         libc::ENOSPC => ("ENOSPC", "no more allowed"),
         libc::ENETUNREACH => ("ENETUNREACH", "no way there"),
-        libc::EAFNOSUPPORT => ("EAFNOSUPPORT", "no such kind"),
+        libc::EAFNOSUPPORT => ("EAFNOSUPPORT", "no such"),
         other => return format!("refused (errno {other})"),
     };
     format!("{words} ({name})")
@@ -507,6 +510,7 @@ mod tests {
                 bounding: if inside { "0" } else { "1ff" }.into(),
                 no_new_privs: inside,
                 seccomp: if inside { 2 } else { 0 },
+                landlock_abi: 7,
             },
             variables: vec!["HOME".into()],
             acts: Act::ALL.into_iter().map(|act| Tried { act, errno }).collect(),
@@ -534,7 +538,8 @@ mod tests {
 
     #[test]
     fn every_hole_is_a_surprise() {
-        let holes: [(&str, fn(&mut Outlook)); 10] = [
+        type Hole = fn(&mut Outlook);
+        let holes: [(&str, Hole); 10] = [
             ("pid: processes", |inside| {
                 inside.namespaces.insert("pid".into(), 4_026_531_836);
             }),
@@ -563,6 +568,10 @@ mod tests {
             tried.errno = Some(libc::EPERM);
         }
         assert_eq!(surprises(&side(false), &inside), ["landlock"]);
+        let mut outside = side(false);
+        outside.rights.landlock_abi = 0;
+        assert_eq!(surprises(&outside, &inside), Vec::<String>::new());
+        assert!(stripped(&outside, &inside, 80).contains("not in this kernel"));
     }
 
     #[test]
