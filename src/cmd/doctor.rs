@@ -5,8 +5,8 @@ use crate::host::doctor::{Findings, MountCall, Namespace, Probes, Report};
 use crate::sys::{self, Errno, probe};
 use crate::view;
 
-use super::Outcome;
 use super::prepare::{self, Host};
+use super::{Outcome, print};
 
 /// Tells what this host can and cannot enforce.
 pub fn main(options: &Doctor) -> Outcome {
@@ -14,10 +14,10 @@ pub fn main(options: &Doctor) -> Outcome {
     let (findings, report) = examine(&host);
     if options.json {
         let value = serde_json::json!({ "version": 1, "report": report, "findings": findings });
-        println!("{value:#}");
+        print::json(&value)?;
     } else {
         let width = sys::fd::terminal_width().unwrap_or(80);
-        anstream::print!("{}", view::doctor::text(&report, width));
+        print::text(&view::doctor::text(&report, width))?;
     }
     Ok(report.exit().number())
 }

@@ -7,8 +7,7 @@ use crate::report::{ExitCode, render};
 use crate::sys;
 use crate::view::list::{self, Entry};
 
-use super::Outcome;
-use super::prepare;
+use super::{Outcome, prepare, print};
 
 /// Lists the applications that have a manifest.
 pub fn main(options: &List) -> Outcome {
@@ -33,10 +32,10 @@ pub fn main(options: &List) -> Outcome {
         }
     }
     if options.json {
-        println!("{:#}", list::json(&entries));
+        print::json(&list::json(&entries))?;
     } else {
         let width = sys::fd::terminal_width().unwrap_or(80);
-        anstream::print!("{}", list::text(&entries, width));
+        print::text(&list::text(&entries, width))?;
     }
     render::print(&broken);
     Ok(ExitCode::Success.number())

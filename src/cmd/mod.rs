@@ -7,6 +7,7 @@ mod list;
 mod man;
 mod plan;
 mod prepare;
+mod print;
 mod run;
 mod show;
 mod tour;

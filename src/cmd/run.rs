@@ -16,8 +16,8 @@ use crate::resolve::{Forward, Request};
 use crate::sys::{Errno, process};
 use crate::view;
 
-use super::Outcome;
 use super::prepare::{self, Host, Prepared};
+use super::{Outcome, print};
 
 /// Runs an application.
 pub fn main(options: &Run) -> Outcome {
@@ -38,7 +38,7 @@ pub fn main(options: &Run) -> Outcome {
     timings.note("read the manifests, resolve");
     say(options, &host, &prepared.plan);
     if options.dry_run {
-        print!("{}", view::plan::text(&prepared.plan));
+        print::text(&view::plan::text(&prepared.plan))?;
         return Ok(ExitCode::Success.number());
     }
     execute(&host, &prepared, options.status_fd, timings)

@@ -6,8 +6,7 @@ use crate::resolve::{Forward, Request};
 use crate::sys;
 use crate::view;
 
-use super::Outcome;
-use super::prepare;
+use super::{Outcome, prepare, print};
 
 /// Shows what an application may do.
 pub fn main(options: &Show) -> Outcome {
@@ -21,10 +20,10 @@ pub fn main(options: &Show) -> Outcome {
     let abi = host.facts.kernel.landlock_abi;
     let shown = view::show::Shown::of(&prepared.policy, &prepared.plan, abi);
     if options.json {
-        println!("{:#}", shown.json());
+        print::json(&shown.json())?;
     } else {
         let width = sys::fd::terminal_width().unwrap_or(80);
-        anstream::print!("{}", shown.text(width));
+        print::text(&shown.text(width))?;
     }
     Ok(ExitCode::Success.number())
 }

@@ -19,7 +19,7 @@ use crate::sys;
 use crate::view;
 
 use super::prepare::{self, Host};
-use super::{Outcome, doctor, run};
+use super::{Outcome, doctor, print, run};
 
 const MANIFEST: &str = include_str!("tour.toml");
 /// What the manifest is called in reports.
@@ -50,24 +50,24 @@ fn both(json: bool) -> Outcome {
     let code = output.status.code().and_then(|code| u8::try_from(code).ok());
     if code != Some(ExitCode::Success.number()) {
         // What went wrong has been said by the part that it went wrong in.
-        return Ok(without_sandbox(&host, &outside, code, json));
+        return without_sandbox(&host, &outside, code, json);
     }
     let inside: Outlook = serde_json::from_slice(&output.stdout).map_err(|error| {
         vec![Diagnostic::error(Code::Bug, "the sandbox gave no report").because(error)]
     })?;
     let sound = view::tour::surprises(&outside, &inside).is_empty();
     if json {
-        println!("{:#}", view::tour::json(&outside, &inside));
+        print::json(&view::tour::json(&outside, &inside))?;
     } else {
         let width = sys::fd::terminal_width().unwrap_or(80);
-        anstream::print!("{}", view::tour::text(&outside, &inside, width));
+        print::text(&view::tour::text(&outside, &inside, width))?;
     }
     // The text names what is not as it should be.
     Ok(if sound { ExitCode::Success } else { ExitCode::Bug }.number())
 }
 
 /// There is no sandbox: says what the host lacks, as `pinfold doctor` would.
-fn without_sandbox(host: &Host, outside: &Outlook, code: Option<u8>, json: bool) -> u8 {
+fn without_sandbox(host: &Host, outside: &Outlook, code: Option<u8>, json: bool) -> Outcome {
     let (_, report) = doctor::examine(host);
     let blocked = report.exit() == ExitCode::Host;
     if json {
@@ -77,16 +77,16 @@ fn without_sandbox(host: &Host, outside: &Outlook, code: Option<u8>, json: bool)
             "inside": null,
             "doctor": report,
         });
-        println!("{value:#}");
+        print::json(&value)?;
     } else if blocked {
         let width = sys::fd::terminal_width().unwrap_or(80);
-        anstream::eprint!("\n{}", view::doctor::blocking(&report, width));
+        print::aside(&format!("\n{}", view::doctor::blocking(&report, width)));
     }
-    match code {
+    Ok(match code {
         _ if blocked => ExitCode::Host.number(),
         Some(code) => code,
         None => ExitCode::SetUp.number(),
-    }
+    })
 }
 
 /// Runs the built-in manifest with this program as the application.
@@ -141,7 +141,7 @@ fn program() -> Result<String, Vec<Diagnostic>> {
 
 /// Writes what is seen here.
 fn report(outlook: Outlook) -> Outcome {
-    println!("{}", serde_json::json!(outlook));
+    print::json(&serde_json::json!(outlook))?;
     Ok(ExitCode::Success.number())
 }
 
