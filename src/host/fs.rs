@@ -235,6 +235,14 @@ impl HostFs {
         text(self.read(path, limit, Links::Follow)?)
     }
 
+    /// As [`HostFs::read_text`], for files that hold bytes of any kind.
+    ///
+    /// # Errors
+    /// As [`HostFs::read_text`], without `InvalidData`.
+    pub fn read_bytes(&self, path: &AbsPath, limit: usize) -> io::Result<Vec<u8>> {
+        self.read(path, limit, Links::Refuse)
+    }
+
     /// As [`HostFs::read_text_following`], for files that others fill with
     /// bytes of any kind.
     ///
