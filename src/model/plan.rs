@@ -271,6 +271,10 @@ pub struct LandlockPlan {
     pub mode: LandlockMode,
     /// Where that was stated.
     pub origin: Origin,
+    /// Whether files and folders are governed at all. They are not where
+    /// containers may be nested inside, since a landlocked process cannot
+    /// mount.
+    pub files: bool,
     /// The rules.
     pub rules: Vec<LandlockRule>,
     /// TCP ports that may be connected to; none stated is all.

@@ -4,6 +4,7 @@
 use crate::host::NodeKind;
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
+use crate::model::permission::Nested;
 use crate::model::plan::{Action, Kind};
 
 use super::Resolution;
@@ -148,6 +149,11 @@ fn devices(r: &mut Resolution<'_>) {
 fn proc(r: &mut Resolution<'_>) {
     let origin = Origin::builtin("own /proc");
     r.tree.put(Action::Proc { dest: fixed("/proc") }, &origin);
+    if r.nested() == Nested::Container {
+        // The kernel mounts no further /proc where a part of this one is
+        // covered, and a nested container wants one.
+        return;
+    }
     let root = r.facts.uid == 0;
     let closed = PROC_CLOSED.iter().chain(PROC_CLOSED_FOR_ROOT.iter().filter(|_| root));
     for (path, kind) in closed {
