@@ -187,6 +187,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
                     Slot::XCookie { authority, display } => {
                         authority::cookie(fs, authority, *display)
                     }
+                    Slot::Copy { source } => copy(fs, source, &step.origin)?,
                 };
                 Operation::Text { mode: *mode, content }
             }
@@ -251,6 +252,18 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         home: c_string(variable("HOME").unwrap_or("/"))?,
         kept: variable("WAYLAND_SOCKET").and_then(|fd| fd.parse().ok()),
         timed: false,
+    })
+}
+
+/// No file that is copied is larger.
+const LARGEST_COPY: usize = 1 << 20;
+
+/// What a file of the system holds.
+fn copy(fs: &HostFs, source: &AbsPath, origin: &Origin) -> Result<Vec<u8>, Diagnostic> {
+    fs.read_bytes(source, LARGEST_COPY).map_err(|error| {
+        Diagnostic::error(Code::StepFailed, format!("cannot copy {source}"))
+            .at(origin)
+            .because(error)
     })
 }
 
