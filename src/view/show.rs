@@ -15,7 +15,7 @@ use crate::model::manifest::Policy;
 use crate::model::origin::{Layer, Origin};
 use crate::model::path::AbsPath;
 use crate::model::permission::{Device, HomeKind, Nested, SyscallFeature, Word, X11Mode};
-use crate::model::plan::{Action, Kind, Note, Plan, Step, Weight};
+use crate::model::plan::{Action, Kind, Note, Plan, Slot, Step, Weight};
 use crate::report::escape::safe;
 
 use super::layout::wrapped;
@@ -540,7 +540,9 @@ impl<'a> Reading<'a> {
         let runtime = format!("/run/user/{}/wayland-", self.plan.identity.uid);
         let wayland = shows(&runtime) || variable(self.plan, "WAYLAND_SOCKET").is_some();
         let x11 = shows("/tmp/.X11-unix/")
-            || self.plan.tree.iter().any(|step| matches!(step.action, Action::Fill { .. }));
+            || self.plan.tree.iter().any(|step| {
+                matches!(&step.action, Action::Fill { slot: Slot::XCookie { .. }, .. })
+            });
         if let Some(stated) = display.wayland.as_ref().filter(|stated| stated.value) {
             lines.push(match wayland {
                 true => granted("windows by Wayland, which keeps programs apart", &stated.origin),
@@ -686,31 +688,17 @@ impl<'a> Reading<'a> {
                 Nested::Container => "containers of its own, with mounts",
             };
             lines.push(granted(words, &stated.origin));
-            lines.push(risk(
-                "inside such a one it has rights that reach far into the kernel",
-                &stated.origin,
-            ));
-            lines.extend(self.remarks(&stated.origin));
+            lines.extend(self.risks(&stated.origin));
         }
         for feature in &settings.syscalls.items {
-            let (words, danger) = match feature.value {
-                SyscallFeature::Devel => (
-                    "debuggers and profilers",
-                    "its programs can read and change each other, and use calls that often had holes",
-                ),
-                SyscallFeature::Multiarch => {
-                    ("32-bit programs", "a second, less used door to the kernel is open")
-                }
-                SyscallFeature::Bluetooth => {
-                    ("Bluetooth sockets", "it can speak to every Bluetooth device near")
-                }
-                SyscallFeature::Canbus => {
-                    ("CAN bus sockets", "it can speak to what is on this machine's buses")
-                }
+            let words = match feature.value {
+                SyscallFeature::Devel => "debuggers and profilers",
+                SyscallFeature::Multiarch => "32-bit programs",
+                SyscallFeature::Bluetooth => "Bluetooth sockets",
+                SyscallFeature::Canbus => "CAN bus sockets",
             };
             lines.push(granted(words, &feature.origin));
-            lines.push(risk(danger, &feature.origin));
-            lines.extend(self.remarks(&feature.origin));
+            lines.extend(self.risks(&feature.origin));
         }
         if lines.is_empty() {
             let stated = settings.nested.as_ref().map(|stated| &stated.origin);
@@ -776,6 +764,9 @@ impl<'a> Reading<'a> {
                 let text = format!("this kernel's landlock does not cover: {}", missing.join(", "));
                 lines.push(line(LineKind::Risk, text, stated));
             }
+        }
+        if !plan.landlock.files {
+            lines.push(line(LineKind::Risk, "landlock does not govern its files", stated));
         }
         if let Some(origin) = stated {
             lines.extend(self.remarks(origin));

@@ -168,6 +168,23 @@ fn nothing_granted_is_said_in_one_line_each() {
 }
 
 #[test]
+fn what_is_granted_and_not_there_is_not_shown_as_granted() {
+    let policy = policy();
+    let mut plan = resolved(&policy);
+    plan.tree.retain(|step| {
+        let dest = step.action.dest().as_str();
+        !dest.starts_with("/tmp/.X11-unix") && !dest.starts_with("/run/user/1000/")
+    });
+    plan.tree.retain(|step| !step.action.dest().is_within(&abs("/dev/dri")));
+    plan.landlock.files = false;
+    let text = stripped(&Shown::of(&policy, &plan, 7), 80);
+    for what in ["windows by Wayland", "windows by X11", "plays sound", "the graphics processor"] {
+        assert!(text.contains(&format!("  {what}: granted, but not to be had here")), "{text}");
+    }
+    assert!(text.contains("risk: landlock does not govern its files"), "{text}");
+}
+
+#[test]
 fn every_line_fits_where_words_allow_it() {
     let policy = policy();
     let shown = Shown::of(&policy, &resolved(&policy), 7);
