@@ -1,5 +1,9 @@
 //! Descriptors.
 
+use std::os::fd::BorrowedFd;
+
+use rustix::net::{AddressFamily, SocketType};
+
 use super::{Result, checked};
 
 /// Closes every descriptor from `first` on.
@@ -50,6 +54,19 @@ pub fn write_to_number(number: i32, bytes: &[u8]) -> Result<()> {
         rest = &rest[written as usize..];
     }
     Ok(())
+}
+
+/// Whether a number is open on a connected stream socket of the unix family.
+pub fn is_connection(number: i32) -> bool {
+    if number < 0 {
+        return false;
+    }
+    // SAFETY: nothing is closed or kept; a number that is not open is refused
+    // by each of the calls with EBADF.
+    let socket = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::net::sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
+        && rustix::net::sockopt::socket_type(socket) == Ok(SocketType::STREAM)
+        && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some())
 }
 
 /// The width of the terminal that standard output is, in columns.
