@@ -22,7 +22,7 @@ use crate::model::permission::HomeKind;
 use crate::model::plan::{Action, HostStep, Kind, Weight};
 use crate::report::{Code, Diagnostic};
 
-use super::links::NotFound;
+use super::links::{Links, NotFound};
 use super::protected::{self, Reason};
 use super::{Resolution, base};
 
@@ -122,34 +122,40 @@ pub fn resolve(r: &mut Resolution<'_>) {
 /// Every closed path.
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();
+    // A closed path's own link is followed wherever it lies: whoever planted
+    // it can only close more by it.
+    let links = Links::new(r.fs, r.facts.uid, Vec::new());
     for (path, reason) in protected::paths(r.facts) {
         let path = inside(r, &path);
-        all.push(known(r, path, Why::Protected(reason)));
+        all.push(known(r, &links, path, Why::Protected(reason)));
     }
     for entry in r.settings().filesystem.deny.items.clone() {
         for path in paths(r, &entry.value, &entry.origin) {
-            all.push(known(r, path, Why::Denied(entry.origin.clone())));
+            all.push(known(r, &links, path, Why::Denied(entry.origin.clone())));
         }
     }
     all
 }
 
-fn known(r: &Resolution<'_>, path: AbsPath, why: Why) -> Closed {
-    if r.fs.is_missing(&path) {
-        return Closed { path, real: None, exists: false, folder: false, why };
-    }
-    // A closed path's own link is followed wherever it lies: whoever planted
-    // it can only close more by it.
-    let found = super::links::Links::new(r.fs, r.facts.uid, Vec::new()).find(&path);
+fn known(r: &Resolution<'_>, links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
+    let found = if r.fs.is_missing(&path) { None } else { links.find(&path).ok() };
     match found {
-        Ok(found) => Closed {
+        Some(found) => Closed {
             real: (found.real != path).then_some(found.real),
             path,
             exists: true,
             folder: found.node.kind == NodeKind::Folder,
             why,
         },
-        Err(_) => Closed { path, real: None, exists: false, folder: false, why },
+        // What is missing is closed in the place where it would come to be:
+        // with ~/.config a link, that is not beneath ~/.config.
+        None => Closed {
+            real: links.place(&path).filter(|real| *real != path),
+            path,
+            exists: false,
+            folder: false,
+            why,
+        },
     }
 }
 
