@@ -279,18 +279,14 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
 }
 
 fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
-    let layer = grant.origin.layer;
-    if let Some(shut) = closed
-        .iter()
-        .find(|shut| shut.holds(&grant.path) && !shut.opens_to(layer) && grant.path != r.home)
-    {
+    if let Some(shut) = shutting(r, grant, closed, &grant.path) {
         refused(r, grant, shut);
         return;
     }
     let found = match r.links.find(&grant.path) {
         Ok(found) => found,
         Err(NotFound::Missing) if grant.right == Right::Create => {
-            create(r, grant);
+            create(r, grant, closed);
             return;
         }
         Err(why) => {
@@ -307,19 +303,11 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
         r.errors.push(error);
         return;
     }
-    if let Some(shut) = closed
-        .iter()
-        .find(|shut| shut.holds(&found.real) && !shut.opens_to(layer) && grant.path != r.home)
-    {
+    if let Some(shut) = shutting(r, grant, closed, &found.real) {
         refused(r, grant, shut);
         return;
     }
-    if grant.right != Right::Read && found.real.is_within(&base::fixed("/usr")) {
-        let error =
-            Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
-                .at(&grant.origin)
-                .because("the system's programs are shown read-only to every application");
-        r.errors.push(error);
+    if of_the_system(r, grant, &found.real) {
         return;
     }
     // Links outside the home are made anew, so that both names work; in the
@@ -333,6 +321,33 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
         dest = found.real.clone();
     }
     place(r, grant, closed, dest, found.real, found.node, 0);
+}
+
+/// The closed path that keeps a grant from a place.
+fn shutting<'c>(
+    r: &Resolution<'_>,
+    grant: &Grant,
+    closed: &'c [Closed],
+    place: &AbsPath,
+) -> Option<&'c Closed> {
+    closed.iter().find(|shut| {
+        // A home in a place that is protected in another home is a home.
+        let own = grant.path == r.home && matches!(shut.why, Why::Protected(_));
+        shut.holds(place) && !shut.opens_to(grant.origin.layer) && !own
+    })
+}
+
+/// Refuses to let an application write among the system's programs.
+fn of_the_system(r: &mut Resolution<'_>, grant: &Grant, real: &AbsPath) -> bool {
+    let refused = grant.right != Right::Read && real.is_within(&base::fixed("/usr"));
+    if refused {
+        let error =
+            Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
+                .at(&grant.origin)
+                .because("the system's programs are shown read-only to every application");
+        r.errors.push(error);
+    }
+    refused
 }
 
 fn refused(r: &mut Resolution<'_>, grant: &Grant, shut: &Closed) {
@@ -393,7 +408,7 @@ fn absent(r: &mut Resolution<'_>, grant: &Grant, why: &NotFound) {
 
 /// A folder that is to be made. Its nearest existing parent is where the
 /// walk starts; from there on no link is followed.
-fn create(r: &mut Resolution<'_>, grant: &Grant) {
+fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     let mut base = grant.path.parent();
     let found = loop {
         match base.as_ref().map(|path| (path, r.links.find(path))) {
@@ -417,6 +432,13 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
         absent(r, grant, &NotFound::Unreadable);
         return;
     }
+    if let Some(shut) = shutting(r, grant, closed, &folder) {
+        refused(r, grant, shut);
+        return;
+    }
+    if of_the_system(r, grant, &folder) {
+        return;
+    }
     r.host.push(HostStep {
         folder: folder.clone(),
         base: found.real,
@@ -424,6 +446,11 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
         origin: grant.origin.clone(),
     });
     let dest = if grant.path.is_within(&r.home) { grant.path.clone() } else { folder.clone() };
+    if closed.iter().any(|shut| shut.is_beneath(&dest) || shut.is_beneath(&folder)) {
+        // As an existing one would be: taken apart, and nothing is in it yet.
+        taken_apart(r, grant, &dest);
+        return;
+    }
     r.writable.push(folder.clone());
     r.tree.put(
         Action::Bind {
@@ -498,16 +525,8 @@ fn place(
         return;
     }
     if depth == 0 {
-        r.note(
-            Weight::Info,
-            format!(
-                "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
-            ),
-            Some(&grant.origin),
-            None,
-        );
-    }
-    if dest != r.home {
+        taken_apart(r, grant, &dest);
+    } else {
         r.tree.folder(&dest, 0o755, &grant.origin);
     }
     let Ok(listing) = r.fs.list(&real) else {
@@ -551,6 +570,21 @@ fn place(
             }
             NodeKind::Socket | NodeKind::Device | NodeKind::Other => {}
         }
+    }
+}
+
+/// States the folder that stands in the place of one that is taken apart.
+fn taken_apart(r: &mut Resolution<'_>, grant: &Grant, dest: &AbsPath) {
+    r.note(
+        Weight::Info,
+        format!(
+            "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
+        ),
+        Some(&grant.origin),
+        None,
+    );
+    if *dest != r.home {
+        r.tree.folder(dest, 0o755, &grant.origin);
     }
 }
 
