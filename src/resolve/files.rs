@@ -498,11 +498,11 @@ fn place(
         let covers: Vec<Action> = inner
             .iter()
             .filter_map(|shut| {
-                let place = shut
-                    .path
-                    .relative_to(&dest)
-                    .or_else(|| shut.real.as_ref().and_then(|path| path.relative_to(&real)))
-                    .or_else(|| shut.path.relative_to(&real))?;
+                // One that is behind a link is covered where it is.
+                let place = match &shut.real {
+                    Some(path) => path.relative_to(&real),
+                    None => shut.path.relative_to(&dest).or_else(|| shut.path.relative_to(&real)),
+                }?;
                 let kind = if shut.folder { Kind::Folder } else { Kind::File };
                 Some(Action::Close { dest: dest.join(place).ok()?, kind })
             })

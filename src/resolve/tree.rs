@@ -126,9 +126,58 @@ impl Tree {
         }
     }
 
+    /// Keeps the application from moving what a denial or a narrower right
+    /// hangs on. A place that something is mounted on cannot be renamed, but
+    /// the folders above it can: the next run would find nothing to cover
+    /// under the old name, and show all of it under the new one. So those
+    /// folders, up to the bind that can be written to, become mounts too.
+    fn hold_in_place(&mut self) {
+        let mut held = Vec::new();
+        for (dest, step) in &self.steps {
+            let narrower = match &step.action {
+                Action::Close { .. } => None,
+                Action::Bind { source, write: false, .. } => Some(source),
+                _ => continue,
+            };
+            let Some(mut folder) = dest.parent() else { continue };
+            let Some(above) = self.above(&folder) else { continue };
+            let Action::Bind { source, dest: at, kind: Kind::Folder, write: true, exec, device } =
+                &above.action
+            else {
+                continue;
+            };
+            let is_same = |path: &AbsPath, place: &AbsPath| {
+                place.relative_to(at).is_some_and(|rest| path.relative_to(source) == Some(rest))
+            };
+            if narrower.is_some_and(|path| !is_same(path, dest)) {
+                continue;
+            }
+            while folder.is_beneath(at) {
+                let Some(Ok(source)) = folder.relative_to(at).map(|rest| source.join(rest)) else {
+                    break;
+                };
+                let action = Action::Bind {
+                    source,
+                    dest: folder.clone(),
+                    kind: Kind::Folder,
+                    write: true,
+                    exec: *exec,
+                    device: *device,
+                };
+                held.push(Step { action, origin: step.origin.clone() });
+                let Some(above) = folder.parent() else { break };
+                folder = above;
+            }
+        }
+        for step in held {
+            self.steps.entry(step.action.dest().clone()).or_insert(step);
+        }
+    }
+
     /// The finished steps. What cannot be placed, since a folder of the host
     /// would have to be changed for it, is given back with the rest.
     pub fn finish(mut self, exists: impl Fn(&AbsPath) -> bool) -> (Vec<Step>, Vec<Step>) {
+        self.hold_in_place();
         let mut unplaced = Vec::new();
         let dests: Vec<AbsPath> = self.steps.keys().cloned().collect();
         for dest in dests {
