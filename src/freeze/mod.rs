@@ -195,6 +195,10 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
                 let (identity, witness) = witness(fs, source, *kind, &step.origin)?;
                 sources.push(Source { path: relative(source)?, identity });
                 witnesses.insert(source, witness);
+                // Devices and sockets are used all the same on a read-only
+                // mount; their mode, owner and times are then out of reach.
+                // The owner may else shut the compositor's socket to all.
+                let write = *write && !*device && !identity.is_socket();
                 let mut attributes = Attributes::MOUNT_ATTR_NOSUID;
                 attributes.set(Attributes::MOUNT_ATTR_RDONLY, !write);
                 attributes.set(Attributes::MOUNT_ATTR_NOEXEC, !exec);
