@@ -268,6 +268,12 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
             "it holds sockets of the session and the system; see [bus], [audio], [display]",
         );
     }
+    if [".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix"]
+        .iter()
+        .any(|name| real.is_within(&base::fixed("/tmp").child(name)))
+    {
+        return Some("it holds sockets of the X server; see [display]");
+    }
     if real.as_str() == "/etc"
         || real.as_str() == "/tmp"
         || real.as_str() == "/var/tmp"
