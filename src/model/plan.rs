@@ -286,6 +286,9 @@ pub struct SyscallPlan {
     pub nested: Nested,
     /// Groups that are let through.
     pub features: Vec<SyscallFeature>,
+    /// Whether landlock limits TCP ports, so that the ways past its check have
+    /// to be shut.
+    pub tcp_limited: bool,
 }
 
 /// What is executed.

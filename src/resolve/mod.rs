@@ -267,6 +267,8 @@ impl Resolution<'_> {
             syscalls: SyscallPlan {
                 nested,
                 features: settings.syscalls.values().copied().collect(),
+                tcp_limited: settings.network.connect.is_stated()
+                    || settings.network.listen.is_stated(),
             },
             tree,
             process: ProcessPlan {

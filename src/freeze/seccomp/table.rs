@@ -168,6 +168,9 @@ pub static TABLE: &[Row] = &[
     row("vhangup", [Some(153), Some(111), Some(58)], DENY, "hangs up the caller's terminal"),
     row("socket", [Some(41), Some(359), Some(198)], Rule::Arguments(arguments::socket), "other families are rarely used kernel code, and some ignore network namespaces"),
     row("socketpair", [Some(53), Some(360), Some(199)], Rule::Arguments(arguments::socketpair), "as socket"),
+    row("sendto", [Some(44), Some(369), Some(206)], Rule::Arguments(arguments::sendto), "TCP fast open connects past landlock's ports"),
+    row("sendmsg", [Some(46), Some(370), Some(211)], Rule::Arguments(arguments::sendmsg), "as sendto"),
+    row("sendmmsg", [Some(307), Some(345), Some(269)], Rule::Arguments(arguments::sendto), "as sendto"),
     row("socketcall", [None, Some(102), None], Rule::Arguments(arguments::socketcall), "hides the family of a new socket behind a pointer"),
 
     // Kernel code that a desktop application does without.
