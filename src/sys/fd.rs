@@ -1,6 +1,6 @@
 //! Descriptors.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::net::{AddressFamily, SocketType};
 
@@ -23,6 +23,22 @@ pub fn close_range(first: u32, last: u32) -> Result<()> {
     // descriptor object in the range any more; no memory is passed.
     checked(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
     Ok(())
+}
+
+/// Closes every descriptor but these two.
+///
+/// # Errors
+/// ENOSYS before Linux 5.9.
+pub fn close_all_but(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<()> {
+    let (one, other) = (one.as_raw_fd().cast_unsigned(), other.as_raw_fd().cast_unsigned());
+    let (low, high) = (one.min(other), one.max(other));
+    if low > 0 {
+        close_range(0, low - 1)?;
+    }
+    if high - low > 1 {
+        close_range(low + 1, high - 1)?;
+    }
+    close_from(high + 1)
 }
 
 /// Marks every descriptor from `first` on to be closed at exec.
