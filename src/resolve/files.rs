@@ -119,6 +119,25 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
 }
 
+/// Makes the denials hold against what is shown by other keys than those of
+/// files, and by every sandbox. Comes after all of them.
+pub fn deny(r: &mut Resolution<'_>) {
+    let links = Links::new(r.fs, r.facts.uid, Vec::new());
+    for entry in r.settings().filesystem.deny.items.clone() {
+        for path in paths(r, &entry.value, &entry.origin) {
+            let shut = known(r, &links, path, Why::Denied(entry.origin.clone()));
+            if !shut.exists {
+                continue;
+            }
+            let kind = if shut.folder { Kind::Folder } else { Kind::File };
+            let real = shut.real.as_ref().unwrap_or(&shut.path);
+            let host = &r.host;
+            let own = |source: &AbsPath| host.iter().any(|made| made.folder == *source);
+            r.tree.deny(real, kind, &entry.origin, own);
+        }
+    }
+}
+
 /// Every closed path.
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();

@@ -13,6 +13,7 @@
 //! display, audio, devices, network
 //! program        what is run, and what it needs to be found
 //! arguments      files that were named for this one run
+//! files          denials, against all of the above
 //! environment    variables, by allow-list
 //! tree           parents, order, landlock rules
 //! ```
@@ -134,6 +135,7 @@ pub fn resolve(
     network::resolve(&mut r);
     let command = program::resolve(&mut r);
     arguments::resolve(&mut r);
+    files::deny(&mut r);
     let cwd = arguments::working_folder(&r);
     environment::resolve(&mut r);
     let Some(command) = command else { return Err(r.errors) };

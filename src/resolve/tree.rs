@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
-use crate::model::plan::{Access, Action, Kind, LandlockObject, LandlockRule, Step};
+use crate::model::plan::{Access, Action, Kind, LandlockObject, LandlockRule, Slot, Step};
 
 /// The tree under construction.
 #[derive(Debug, Default)]
@@ -53,6 +53,39 @@ impl Tree {
     /// Makes what stands at `dest` read-only after all else is in place.
     pub fn read_only(&mut self, dest: AbsPath, origin: &Origin) {
         self.read_only.push(Step { action: Action::ReadOnly { dest }, origin: origin.clone() });
+    }
+
+    /// Takes out, or covers, what statements of a layer or of lower ones show of
+    /// a denied thing of the host, for which `real` is the place that it has.
+    /// What `own` names is the application's, wherever it lies.
+    pub fn deny(
+        &mut self,
+        real: &AbsPath,
+        kind: Kind,
+        origin: &Origin,
+        own: impl Fn(&AbsPath) -> bool,
+    ) {
+        let mut covers = Vec::new();
+        self.steps.retain(|dest, step| {
+            let (Action::Bind { source, .. } | Action::Fill { slot: Slot::Copy { source }, .. }) =
+                &step.action
+            else {
+                return true;
+            };
+            if step.origin.layer > origin.layer || own(source) {
+                return true;
+            }
+            if let Some(Ok(place)) =
+                real.relative_to(source).filter(|rest| !rest.is_empty()).map(|rest| dest.join(rest))
+            {
+                covers.push(place);
+            }
+            !source.is_within(real)
+        });
+        for dest in covers {
+            let action = Action::Close { dest: dest.clone(), kind };
+            self.steps.entry(dest).or_insert_with(|| Step { action, origin: origin.clone() });
+        }
     }
 
     /// Names the place of the application's own home.
