@@ -271,6 +271,7 @@ impl Resolution<'_> {
                 features: settings.syscalls.values().copied().collect(),
                 tcp_limited: settings.network.connect.is_stated()
                     || settings.network.listen.is_stated(),
+                signals_scoped: self.facts.kernel.landlock_abi >= 6,
             },
             tree,
             process: ProcessPlan {

@@ -124,6 +124,16 @@ pub fn socket(policy: &SyscallPlan) -> Answer {
     Answer::Clauses(clauses)
 }
 
+/// kill(2): 0 means the process group. The application shares that of its
+/// caller, whose processes are in no namespace of the sandbox and are reached
+/// all the same. By number none of them can be named.
+pub fn kill(policy: &SyscallPlan) -> Answer {
+    if policy.signals_scoped {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![0]), libc::EPERM)])
+}
+
 /// The third argument of sendmsg(2), and the fourth of sendto(2) and
 /// sendmmsg(2), where TCP ports are limited: TCP fast open connects within
 /// a send, which landlock does not see. The kernel's own answer where fast

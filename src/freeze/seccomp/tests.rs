@@ -24,7 +24,7 @@ const ARM: u32 = 0x4000_0028;
 const GARBAGE: u64 = 0xdead_beef << 32;
 
 fn policy(nested: Nested, features: &[SyscallFeature]) -> SyscallPlan {
-    SyscallPlan { nested, features: features.to_vec(), tcp_limited: false }
+    SyscallPlan { nested, features: features.to_vec(), tcp_limited: false, signals_scoped: true }
 }
 
 /// The same where TCP ports are limited.
@@ -34,6 +34,11 @@ fn limited(policy: SyscallPlan) -> SyscallPlan {
 
 fn strictest() -> SyscallPlan {
     policy(Nested::None, &[])
+}
+
+/// The same where landlock does not keep signals inside.
+fn unscoped(policy: SyscallPlan) -> SyscallPlan {
+    SyscallPlan { signals_scoped: false, ..policy }
 }
 
 /// Every level with every set of features.
@@ -48,6 +53,7 @@ fn policies() -> Vec<SyscallPlan> {
         }
     }
     policies.extend([
+        unscoped(strictest()),
         limited(strictest()),
         limited(policy(Nested::None, &[SyscallFeature::Multiarch])),
     ]);
@@ -188,7 +194,7 @@ fn the_kernel_would_load_every_program() {
 
 #[test]
 fn the_table_is_in_order() {
-    assert_eq!(TABLE.len(), 85, "rows were lost or added");
+    assert_eq!(TABLE.len(), 86, "rows were lost or added");
     let mut seen = BTreeMap::new();
     for row in TABLE {
         assert!(!row.reason.is_empty(), "{} is refused without a reason", row.name);
@@ -417,6 +423,18 @@ fn namespaces_are_made_as_far_as_the_level_goes() {
 }
 
 #[test]
+fn the_callers_process_group_is_out_of_reach() {
+    let unscoped = unscoped(strictest());
+    for nothing in [0, GARBAGE] {
+        expect(&unscoped, "kill", &[nothing, 15], EPERM);
+        expect(&strictest(), "kill", &[nothing, 15], Verdict::Allow);
+    }
+    for inside in [1, 2, u64::MAX, -2i64 as u64] {
+        expect(&unscoped, "kill", &[inside, 15], Verdict::Allow);
+    }
+}
+
+#[test]
 fn limited_ports_have_no_way_round() {
     let limited = limited(strictest());
     let (stream, mptcp, smc) = (libc::SOCK_STREAM as u64, 262, 256);
@@ -563,8 +581,11 @@ fn decoded(arch: Arch) -> String {
     let features = SyscallFeature::WORDS
         .iter()
         .map(|(word, feature)| (format!("feature {word}"), policy(Nested::None, &[*feature])));
-    let ports = [("TCP ports limited".to_owned(), limited(self::strictest()))];
-    for (title, policy) in levels.chain(features).chain(ports) {
+    let host = [
+        ("TCP ports limited".to_owned(), limited(self::strictest())),
+        ("landlock without signals".to_owned(), unscoped(self::strictest())),
+    ];
+    for (title, policy) in levels.chain(features).chain(host) {
         write!(text, "\n# {title} changes\n").expect("a string takes text");
         let changed = all(&policy).into_iter().zip(&strictest).filter(|(new, old)| new != *old);
         text.extend(changed.map(|(line, _)| line));
