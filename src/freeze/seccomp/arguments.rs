@@ -134,6 +134,19 @@ pub fn kill(policy: &SyscallPlan) -> Answer {
     Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![0]), libc::EPERM)])
 }
 
+/// setpriority(2): the process group is the caller's, as for [`kill`], and
+/// landlock does not look at this call.
+pub fn setpriority(_: &SyscallPlan) -> Answer {
+    const PRIO_PGRP: u32 = 1;
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![PRIO_PGRP]), libc::EPERM)])
+}
+
+/// ioprio_set(2): as setpriority.
+pub fn ioprio_set(_: &SyscallPlan) -> Answer {
+    const IOPRIO_WHO_PGRP: u32 = 2;
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![IOPRIO_WHO_PGRP]), libc::EPERM)])
+}
+
 /// The third argument of sendmsg(2), and the fourth of sendto(2) and
 /// sendmmsg(2), where TCP ports are limited: TCP fast open connects within
 /// a send, which landlock does not see. The kernel's own answer where fast

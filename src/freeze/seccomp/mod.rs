@@ -42,6 +42,7 @@
 //! | modify_ldt, vm86 | `EPERM` | `multiarch` |
 //! | socket families but unix, inet, inet6, netlink | `EAFNOSUPPORT` | `bluetooth`, `canbus` for theirs |
 //! | MPTCP, SMC, TCP fast open, where TCP ports are limited | `EPROTONOSUPPORT`, `EOPNOTSUPP` | unlimited ports |
+//! | priorities of the whole process group | `EPERM` | nothing |
 //! | kill of the whole process group | `EPERM` | a landlock that scopes signals |
 //! | ioctl TIOCSTI, TIOCLINUX, TIOCSETD | `EPERM` | nothing |
 //! | io_uring, userfaultfd, fanotify, memfd_secret, statmount and its like | `ENOSYS` | nothing |

@@ -152,6 +152,8 @@ pub static TABLE: &[Row] = &[
     // Other processes and their secrets.
     row("ptrace", [Some(101), Some(26), Some(117)], DEVEL, "takes over other processes of the same sandbox, also those that confine themselves further"),
     row("kill", [Some(62), Some(37), Some(129)], Rule::Arguments(arguments::kill), "the process group is the caller's, where landlock does not keep signals inside"),
+    row("setpriority", [Some(141), Some(97), Some(140)], Rule::Arguments(arguments::setpriority), "the process group is the caller's"),
+    row("ioprio_set", [Some(251), Some(289), Some(30)], Rule::Arguments(arguments::ioprio_set), "as setpriority"),
     row("process_vm_readv", [Some(310), Some(347), Some(270)], DEVEL, "reads other processes' memory, as ptrace does"),
     row("process_vm_writev", [Some(311), Some(348), Some(271)], DEVEL, "writes other processes' memory, as ptrace does"),
     row("kcmp", [Some(312), Some(349), Some(272)], Rule::Arguments(arguments::kcmp), "orders kernel addresses of other processes' insides"),

@@ -194,7 +194,7 @@ fn the_kernel_would_load_every_program() {
 
 #[test]
 fn the_table_is_in_order() {
-    assert_eq!(TABLE.len(), 86, "rows were lost or added");
+    assert_eq!(TABLE.len(), 88, "rows were lost or added");
     let mut seen = BTreeMap::new();
     for row in TABLE {
         assert!(!row.reason.is_empty(), "{} is refused without a reason", row.name);
@@ -429,6 +429,10 @@ fn the_callers_process_group_is_out_of_reach() {
         expect(&unscoped, "kill", &[nothing, 15], EPERM);
         expect(&strictest(), "kill", &[nothing, 15], Verdict::Allow);
     }
+    expect(&strictest(), "setpriority", &[1 | GARBAGE, 0, 19], EPERM);
+    expect(&strictest(), "setpriority", &[0, 0, 19], Verdict::Allow);
+    expect(&strictest(), "ioprio_set", &[2, 0], EPERM);
+    expect(&strictest(), "ioprio_set", &[1, 0], Verdict::Allow);
     for inside in [1, 2, u64::MAX, -2i64 as u64] {
         expect(&unscoped, "kill", &[inside, 15], Verdict::Allow);
     }
