@@ -125,7 +125,7 @@ pub fn deny(r: &mut Resolution<'_>) {
     let links = Links::new(r.fs, r.facts.uid, Vec::new());
     for entry in r.settings().filesystem.deny.items.clone() {
         for path in paths(r, &entry.value, &entry.origin) {
-            let shut = known(r, &links, path, Why::Denied(entry.origin.clone()));
+            let shut = known(&links, path, Why::Denied(entry.origin.clone()));
             if !shut.exists {
                 continue;
             }
@@ -146,18 +146,18 @@ fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let links = Links::new(r.fs, r.facts.uid, Vec::new());
     for (path, reason) in protected::paths(r.facts) {
         let path = inside(r, &path);
-        all.push(known(r, &links, path, Why::Protected(reason)));
+        all.push(known(&links, path, Why::Protected(reason)));
     }
     for entry in r.settings().filesystem.deny.items.clone() {
         for path in paths(r, &entry.value, &entry.origin) {
-            all.push(known(r, &links, path, Why::Denied(entry.origin.clone())));
+            all.push(known(&links, path, Why::Denied(entry.origin.clone())));
         }
     }
     all
 }
 
-fn known(r: &Resolution<'_>, links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
-    let found = if r.fs.is_missing(&path) { None } else { links.find(&path).ok() };
+fn known(links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
+    let found = if links.is_missing(&path) { None } else { links.find(&path).ok() };
     match found {
         Some(found) => Closed {
             real: (found.real != path).then_some(found.real),

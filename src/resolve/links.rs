@@ -47,13 +47,22 @@ pub struct Links<'a> {
     /// Real folders in which applications have written.
     written: Vec<AbsPath>,
     seen: RefCell<BTreeMap<AbsPath, Result<Found, NotFound>>>,
+    folders: RefCell<BTreeMap<AbsPath, Above>>,
+}
+
+/// What is known about the folder that holds a path.
+#[derive(Debug, Clone)]
+struct Above {
+    /// Where it is, or would be.
+    place: Option<AbsPath>,
+    is_missing: bool,
 }
 
 impl<'a> Links<'a> {
     /// `written` are the real folders in which applications may have left
     /// something.
     pub fn new(fs: &'a HostFs, uid: u32, written: Vec<AbsPath>) -> Links<'a> {
-        Links { fs, uid, written, seen: RefCell::new(BTreeMap::new()) }
+        Links { fs, uid, written, seen: RefCell::default(), folders: RefCell::default() }
     }
 
     /// Whether applications may have written in this real folder.
@@ -84,19 +93,34 @@ impl<'a> Links<'a> {
     /// also behind a link that leads nowhere yet. None where that cannot be
     /// told.
     pub fn place(&self, path: &AbsPath) -> Option<AbsPath> {
-        if !self.fs.is_missing(path) {
+        if !self.is_missing(path) {
             return match self.walk(path) {
                 Ok(found) => Some(found.real),
                 Err((NotFound::Missing, place)) => Some(place),
                 Err(_) => None,
             };
         }
-        let parent = path.parent()?;
-        let above = match self.find(&parent) {
-            Ok(found) => found.real,
-            Err(_) => self.place(&parent)?,
+        let above = self.above(&path.parent()?);
+        Some(above.place?.child(path.file_name()))
+    }
+
+    /// Whether nothing is at a path. Asks once for each folder that is missing
+    /// itself, whatever is looked for in it.
+    pub fn is_missing(&self, path: &AbsPath) -> bool {
+        let nothing = path.parent().is_some_and(|parent| self.above(&parent).is_missing);
+        nothing || self.fs.is_missing(path)
+    }
+
+    fn above(&self, folder: &AbsPath) -> Above {
+        if let Some(known) = self.folders.borrow().get(folder) {
+            return known.clone();
+        }
+        let answer = match self.find(folder) {
+            Ok(found) => Above { place: Some(found.real), is_missing: false },
+            Err(why) => Above { place: self.place(folder), is_missing: why == NotFound::Missing },
         };
-        Some(above.child(path.file_name()))
+        self.folders.borrow_mut().insert(folder.clone(), answer.clone());
+        answer
     }
 
     /// Walks element by element. With the reason for which it ends comes the
