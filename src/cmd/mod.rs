@@ -16,12 +16,16 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::report::{Diagnostic, ExitCode, render};
+use crate::sys::signal;
 
 /// What a subcommand ends with: a code, or what is wrong.
 type Outcome = Result<u8, Vec<Diagnostic>>;
 
 /// Reads the command line and does what it says; gives the exit code.
 pub fn main() -> u8 {
+    // Where the caller ignored it, neither this process nor init would ever
+    // hear of a child's end.
+    signal::set_ignored(libc::SIGCHLD, false);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -290,6 +290,13 @@ pub struct SyscallPlan {
     pub nested: Nested,
     /// Groups that are let through.
     pub features: Vec<SyscallFeature>,
+    /// Whether landlock limits TCP ports, so that the ways past its check have
+    /// to be shut.
+    pub tcp_limited: bool,
+    /// Whether landlock keeps signals inside. Where it does not, the call that
+    /// reaches processes outside, those of the caller's process group, is
+    /// refused.
+    pub signals_scoped: bool,
 }
 
 /// What is executed.
