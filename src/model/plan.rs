@@ -297,6 +297,10 @@ pub struct SyscallPlan {
     /// reaches processes outside, those of the caller's process group, is
     /// refused.
     pub signals_scoped: bool,
+    /// Whether files that give others their owner's rights when executed may
+    /// be made. Not where the owner would be root, since the mounts on which
+    /// such a file is harmless are only those of the sandbox.
+    pub makes_set_id: bool,
 }
 
 /// What is executed.

@@ -280,6 +280,7 @@ impl Resolution<'_> {
                 tcp_limited: settings.network.connect.is_stated()
                     || settings.network.listen.is_stated(),
                 signals_scoped: self.facts.kernel.landlock_abi >= 6,
+                makes_set_id: self.facts.uid != 0,
             },
             tree,
             process: ProcessPlan {

@@ -134,6 +134,37 @@ pub fn kill(policy: &SyscallPlan) -> Answer {
     Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![0]), libc::EPERM)])
 }
 
+/// Calls whose argument of this number is the mode of a file.
+fn no_set_id(policy: &SyscallPlan, mode: u8) -> Answer {
+    if policy.makes_set_id {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![Clause {
+        mask: libc::S_ISUID | libc::S_ISGID,
+        ..Clause::low(mode, Test::NoneOf(vec![0]), libc::EPERM)
+    }])
+}
+
+/// chmod(2), fchmod(2), creat(2) and mknod(2)
+pub fn mode_second(policy: &SyscallPlan) -> Answer {
+    no_set_id(policy, 1)
+}
+
+/// fchmodat(2), fchmodat2(2), mknodat(2) and open(2)
+pub fn mode_third(policy: &SyscallPlan) -> Answer {
+    no_set_id(policy, 2)
+}
+
+/// openat(2)
+pub fn mode_fourth(policy: &SyscallPlan) -> Answer {
+    no_set_id(policy, 3)
+}
+
+/// openat2(2): the mode lies behind a pointer; callers fall back to openat.
+pub fn openat2(policy: &SyscallPlan) -> Answer {
+    if policy.makes_set_id { Answer::Allow } else { Answer::Errno(libc::ENOSYS) }
+}
+
 /// setpriority(2): the process group is the caller's, as for [`kill`], and
 /// landlock does not look at this call.
 pub fn setpriority(_: &SyscallPlan) -> Answer {

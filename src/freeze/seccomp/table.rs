@@ -149,6 +149,18 @@ pub static TABLE: &[Row] = &[
     row("sethostname", [Some(170), Some(74), Some(161)], CONTAINER, "belongs to who made the uts namespace"),
     row("setdomainname", [Some(171), Some(121), Some(162)], CONTAINER, "as sethostname"),
 
+    // Files with their owner's rights, where the owner would be root.
+    row("chmod", [Some(90), Some(15), None], Rule::Arguments(arguments::mode_second), "a set-user-id file of root's on the host is root for everybody"),
+    row("fchmod", [Some(91), Some(94), Some(52)], Rule::Arguments(arguments::mode_second), "as chmod"),
+    row("fchmodat", [Some(268), Some(306), Some(53)], Rule::Arguments(arguments::mode_third), "as chmod"),
+    shared("fchmodat2", 452, Rule::Arguments(arguments::mode_third), "as chmod"),
+    row("creat", [Some(85), Some(8), None], Rule::Arguments(arguments::mode_second), "as chmod"),
+    row("open", [Some(2), Some(5), None], Rule::Arguments(arguments::mode_third), "as chmod"),
+    row("openat", [Some(257), Some(295), Some(56)], Rule::Arguments(arguments::mode_fourth), "as chmod"),
+    shared("openat2", 437, Rule::Arguments(arguments::openat2), "as chmod, with a mode that cannot be looked at"),
+    row("mknod", [Some(133), Some(14), None], Rule::Arguments(arguments::mode_second), "as chmod"),
+    row("mknodat", [Some(259), Some(297), Some(33)], Rule::Arguments(arguments::mode_third), "as chmod"),
+
     // Other processes and their secrets.
     row("ptrace", [Some(101), Some(26), Some(117)], DEVEL, "takes over other processes of the same sandbox, also those that confine themselves further"),
     row("kill", [Some(62), Some(37), Some(129)], Rule::Arguments(arguments::kill), "the process group is the caller's, where landlock does not keep signals inside"),

@@ -24,7 +24,13 @@ const ARM: u32 = 0x4000_0028;
 const GARBAGE: u64 = 0xdead_beef << 32;
 
 fn policy(nested: Nested, features: &[SyscallFeature]) -> SyscallPlan {
-    SyscallPlan { nested, features: features.to_vec(), tcp_limited: false, signals_scoped: true }
+    SyscallPlan {
+        nested,
+        features: features.to_vec(),
+        tcp_limited: false,
+        signals_scoped: true,
+        makes_set_id: true,
+    }
 }
 
 /// The same where TCP ports are limited.
@@ -41,6 +47,11 @@ fn unscoped(policy: SyscallPlan) -> SyscallPlan {
     SyscallPlan { signals_scoped: false, ..policy }
 }
 
+/// The same for root.
+fn of_root(policy: SyscallPlan) -> SyscallPlan {
+    SyscallPlan { makes_set_id: false, ..policy }
+}
+
 /// Every level with every set of features.
 fn policies() -> Vec<SyscallPlan> {
     let mut policies = Vec::new();
@@ -54,6 +65,8 @@ fn policies() -> Vec<SyscallPlan> {
     }
     policies.extend([
         unscoped(strictest()),
+        of_root(strictest()),
+        of_root(policy(Nested::None, &[SyscallFeature::Multiarch])),
         limited(strictest()),
         limited(policy(Nested::None, &[SyscallFeature::Multiarch])),
     ]);
@@ -194,7 +207,7 @@ fn the_kernel_would_load_every_program() {
 
 #[test]
 fn the_table_is_in_order() {
-    assert_eq!(TABLE.len(), 88, "rows were lost or added");
+    assert_eq!(TABLE.len(), 98, "rows were lost or added");
     let mut seen = BTreeMap::new();
     for row in TABLE {
         assert!(!row.reason.is_empty(), "{} is refused without a reason", row.name);
@@ -615,4 +628,35 @@ fn the_table_is_the_one_that_was_read() {
         );
         assert_eq!(golden.lines().count(), decoded.lines().count(), "{path}");
     }
+}
+
+#[test]
+fn root_makes_no_file_with_its_owners_rights() {
+    let root = of_root(strictest());
+    for (name, at) in [
+        ("chmod", 1),
+        ("fchmod", 1),
+        ("fchmodat", 2),
+        ("fchmodat2", 2),
+        ("creat", 1),
+        ("open", 2),
+        ("openat", 3),
+        ("mknod", 1),
+        ("mknodat", 2),
+    ] {
+        for (mode, verdict) in [
+            (0o755, Verdict::Allow),
+            (0o1777, Verdict::Allow),
+            (0o4755, Verdict::Errno(libc::EPERM)),
+            (0o2755, Verdict::Errno(libc::EPERM)),
+            (GARBAGE | 0o4000, Verdict::Errno(libc::EPERM)),
+        ] {
+            let mut arguments = vec![0; at];
+            arguments.push(mode);
+            expect(&root, name, &arguments, verdict);
+            expect(&strictest(), name, &arguments, Verdict::Allow);
+        }
+    }
+    expect(&root, "openat2", &[], Verdict::Errno(libc::ENOSYS));
+    expect(&strictest(), "openat2", &[], Verdict::Allow);
 }
