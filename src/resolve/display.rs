@@ -35,6 +35,16 @@ pub fn resolve(r: &mut Resolution<'_>) {
 
 /// Whether a Wayland socket is granted and there.
 fn wayland(r: &mut Resolution<'_>) -> bool {
+    let there = wayland_socket(r);
+    if there {
+        // Qt 5 goes to X11 by itself, whatever else there is, and ends where
+        // there is none. Its Wayland plugin may not be installed.
+        r.environment.insert("QT_QPA_PLATFORM".to_owned(), "wayland;xcb".to_owned());
+    }
+    there
+}
+
+fn wayland_socket(r: &mut Resolution<'_>) -> bool {
     let Some(stated) = r.settings().display.wayland.clone().filter(|stated| stated.value) else {
         return false;
     };

@@ -23,7 +23,7 @@ enum When {
 }
 
 /// The entries: what, when, and why.
-const ENTRIES: [(&str, When, &str); 49] = [
+const ENTRIES: [(&str, When, &str); 52] = [
     ("ld.so.cache", When::Always, "the loader finds libraries by it"),
     ("ld.so.conf", When::Always, "ldconfig -p and some launchers read it"),
     ("ld.so.conf.d", When::Always, "included by ld.so.conf"),
@@ -70,9 +70,12 @@ const ENTRIES: [(&str, When, &str); 49] = [
     ("alsa", When::Sound, "ALSA's settings"),
     ("asound.conf", When::Sound, "ALSA's settings"),
     ("pipewire", When::Sound, "PipeWire's client settings"),
+    ("openal", When::Sound, "OpenAL's settings"),
     ("OpenCL", When::Gpu, "which OpenCL drivers there are"),
     ("vulkan", When::Gpu, "which Vulkan drivers there are"),
     ("glvnd", When::Gpu, "which OpenGL drivers there are"),
+    ("drirc", When::Gpu, "Mesa's settings for single programs"),
+    ("vdpau_wrapper.cfg", When::Gpu, "settings of decoding video by graphics processors"),
 ];
 
 /// A file up to this size is copied; a larger one is shown.

@@ -23,6 +23,10 @@ const LOOKS: [(&str, &str); 9] = [
     (".config/user-dirs.locale", "names of the well-known folders"),
 ];
 
+/// What programs expect to find in a home that has been used before: some
+/// make their own folder in these, but not these themselves.
+const EXPECTED: [&str; 4] = [".cache", ".config", ".local/share", ".local/state"];
+
 /// The host folder that holds the applications' own homes.
 pub fn apps_folder(facts: &HostFacts) -> AbsPath {
     facts.data_home.child("pinfold").child("apps")
@@ -63,6 +67,12 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
     if kind != HomeKind::Ephemeral {
         r.tree.set_home(home.clone());
+    }
+    let expected = Origin::builtin("folders that every home has");
+    for rest in EXPECTED {
+        if let Ok(folder) = home.join(rest) {
+            r.tree.folder(&folder, 0o700, &expected);
+        }
     }
     looks(r);
 }

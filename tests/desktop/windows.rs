@@ -1,0 +1,236 @@
+//! Each shipped manifest: its application opens a window that looks as it
+//! does outside, sees what it is granted, and nothing else of the home.
+
+use std::fs;
+use std::path::Path;
+
+use crate::desk::Desk;
+use crate::picture::Picture;
+use crate::run::{self, App};
+use crate::{Outcome, Test, test};
+
+/// An application.
+struct Subject {
+    id: &'static str,
+    /// The same command as the manifest's.
+    command: &'static [&'static str],
+    /// Its window's class.
+    class: &'static str,
+    /// A part of the title of its main window.
+    title: &'static str,
+    /// Folders of the home that it is granted.
+    granted: &'static [&'static str],
+    /// What may differ from the picture outside, in thousandths: what is
+    /// drawn at random or blinks.
+    tolerance: usize,
+}
+
+/// Folders of a test's home that no manifest here is granted all of.
+const FOLDERS: [&str; 6] = ["Documents", "Downloads", "Music", "Pictures", "Templates", "Videos"];
+
+const XEYES: Subject = Subject {
+    id: "org.x.Xeyes",
+    command: &["xeyes"],
+    class: "XEyes",
+    title: "xeyes",
+    granted: &[],
+    tolerance: 0,
+};
+
+const XCALC: Subject = Subject {
+    id: "org.x.Xcalc",
+    command: &["xcalc"],
+    class: "XCalc",
+    title: "Calculator",
+    granted: &[],
+    tolerance: 0,
+};
+
+// The prompt in the window holds the name of the machine, and the path.
+const XTERM: Subject = Subject {
+    id: "org.x.Xterm",
+    command: &["xterm"],
+    class: "XTerm",
+    title: "",
+    granted: &[],
+    tolerance: 30,
+};
+
+const GALCULATOR: Subject = Subject {
+    id: "io.github.galculator.Galculator",
+    command: &["galculator"],
+    class: "Galculator",
+    title: "galculator",
+    granted: &[],
+    tolerance: 5,
+};
+
+const CALCULATOR: Subject = Subject {
+    id: "org.gnome.Calculator",
+    command: &["gnome-calculator"],
+    class: "gnome-calculator",
+    title: "Calculator",
+    granted: &[],
+    tolerance: 20,
+};
+
+const EVINCE: Subject = Subject {
+    id: "org.gnome.Evince",
+    command: &["evince"],
+    class: "Evince",
+    title: "",
+    granted: &["Documents", "Downloads"],
+    tolerance: 5,
+};
+
+const EOG: Subject = Subject {
+    id: "org.gnome.eog",
+    command: &["eog"],
+    class: "Eog",
+    title: "Image Viewer",
+    granted: &["Downloads", "Pictures"],
+    tolerance: 5,
+};
+
+const MOUSEPAD: Subject = Subject {
+    id: "org.xfce.mousepad",
+    command: &["mousepad"],
+    class: "Mousepad",
+    title: "Untitled",
+    granted: &["Documents"],
+    tolerance: 5,
+};
+
+const FEATHERPAD: Subject = Subject {
+    id: "org.featherpad.FeatherPad",
+    command: &["featherpad", "--standalone"],
+    class: "FeatherPad",
+    title: "Untitled",
+    granted: &["Documents"],
+    tolerance: 5,
+};
+
+const MPV: Subject = Subject {
+    id: "io.mpv.Mpv",
+    command: &["mpv", "--player-operation-mode=pseudo-gui"],
+    class: "mpv",
+    title: "mpv",
+    granted: &["Downloads", "Music", "Videos"],
+    tolerance: 5,
+};
+
+const GIMP: Subject = Subject {
+    id: "org.gimp.Gimp",
+    command: &["gimp", "--new-instance"],
+    class: "Gimp",
+    title: "GNU Image",
+    granted: &["Downloads", "Pictures"],
+    tolerance: 20,
+};
+
+// A tip of the day, another one each time, lies over a part of it.
+const WRITER: Subject = Subject {
+    id: "org.libreoffice.Writer",
+    command: &["libreoffice", "--writer"],
+    class: "libreoffice-writer",
+    title: "Untitled 1",
+    granted: &["Documents", "Downloads", "Templates"],
+    tolerance: 120,
+};
+
+macro_rules! subjects {
+    ($($name:ident: $subject:ident needs $program:literal),+ $(,)?) => {
+        $(fn $name(desk: &Desk) -> Outcome { check(desk, &$subject) })+
+
+        /// The tests of this theme.
+        pub fn tests() -> Vec<Test> {
+            vec![
+                $(test(format!("windows::{}", stringify!($name)), &[$program], $name),)+
+                test("windows::settings_are_kept".to_owned(), &["galculator"], settings_are_kept),
+            ]
+        }
+    };
+}
+
+subjects! {
+    xeyes: XEYES needs "xeyes",
+    xcalc: XCALC needs "xcalc",
+    xterm: XTERM needs "xterm",
+    galculator: GALCULATOR needs "galculator",
+    gnome_calculator: CALCULATOR needs "gnome-calculator",
+    evince: EVINCE needs "evince",
+    eog: EOG needs "eog",
+    mousepad: MOUSEPAD needs "mousepad",
+    featherpad: FEATHERPAD needs "featherpad",
+    mpv: MPV needs "mpv",
+    gimp: GIMP needs "gimp",
+    libreoffice_writer: WRITER needs "libreoffice",
+}
+
+fn check(desk: &Desk, subject: &Subject) -> Outcome {
+    // Eyes follow the pointer, and buttons under it change their colour.
+    desk.ask("xdotool", &["mousemove", "2", "890"]);
+    let home = desk.home();
+    let mut inside = App::inside(desk, &home, &["-q", subject.id]);
+    let seen = look(desk, &mut inside, subject)?;
+    if seen.distinct() < 2 || seen.drawn() < 5 {
+        return Err(format!("the window is blank: {} thousandths drawn", seen.drawn()));
+    }
+    grants(&inside, &home, subject)?;
+    drop(inside);
+    run::all_closed(desk)?;
+
+    let mut outside = App::outside(desk, &desk.home(), subject.command);
+    let expected = look(desk, &mut outside, subject)?;
+    drop(outside);
+    run::all_closed(desk)?;
+    match seen.difference(&expected) {
+        None => Err("the window has another size than outside".to_owned()),
+        Some(difference) if difference > subject.tolerance => {
+            Err(format!("{difference} thousandths of the window look unlike outside"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn look(desk: &Desk, app: &mut App, subject: &Subject) -> Result<Picture, String> {
+    let window = app.window(desk, &[subject.class], subject.title)?;
+    run::picture(desk, &window)
+}
+
+/// What of the home is there for the application, seen through its root.
+fn grants(app: &App, home: &Path, subject: &Subject) -> Outcome {
+    let inside = app.place(home)?;
+    for folder in FOLDERS {
+        let seen = fs::read_to_string(inside.join(folder).join("seen.txt"));
+        let granted = subject.granted.contains(&folder);
+        if granted != seen.is_ok() {
+            return Err(format!("{folder}: granted is {granted}, but inside: {seen:?}"));
+        }
+    }
+    for secret in ["secret/plan.txt", ".ssh/id_test"] {
+        // The control: it is there, and who looks may read it.
+        fs::read(home.join(secret)).map_err(|error| format!("{secret} outside: {error}"))?;
+        if inside.join(secret).symlink_metadata().is_ok() {
+            return Err(format!("{secret} can be seen inside"));
+        }
+    }
+    Ok(())
+}
+
+/// A program that makes its own folder in ~/.config, but not ~/.config, keeps
+/// its settings from run to run.
+fn settings_are_kept(desk: &Desk) -> Outcome {
+    let home = desk.home();
+    let id = GALCULATOR.id;
+    let mut app = App::inside(desk, &home, &["-q", id]);
+    let window = app.window(desk, &[GALCULATOR.class], GALCULATOR.title)?;
+    desk.ask("xdotool", &["windowactivate", "--sync", &window.id, "key", "ctrl+q"]);
+    let code = app.exit_code()?;
+    let file =
+        home.join(".local/share/pinfold/apps").join(id).join(".config/galculator/galculator.conf");
+    match fs::metadata(&file) {
+        Ok(about) if about.len() > 0 && code == 0 => Ok(()),
+        other => Err(format!("{}: {other:?}, exit code {code}: {}", file.display(), app.errors())),
+    }
+}
