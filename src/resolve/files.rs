@@ -14,7 +14,7 @@
 //!   exist yet cannot be made, and does not appear when somebody makes it.
 //!   New names at that level stay in the application's own home.
 
-use crate::host::{Node, NodeKind};
+use crate::host::{HostFs, Node, NodeKind};
 use crate::model::manifest::PathGrant;
 use crate::model::origin::{Layer, Origin, Sourced};
 use crate::model::path::{AbsPath, Base, Glob, PathExpr};
@@ -22,7 +22,7 @@ use crate::model::permission::HomeKind;
 use crate::model::plan::{Action, HostStep, Kind, Weight};
 use crate::report::{Code, Diagnostic};
 
-use super::links::NotFound;
+use super::links::{Links, NotFound};
 use super::protected::{self, Reason};
 use super::{Resolution, base};
 
@@ -55,11 +55,16 @@ enum Why {
 #[derive(Debug, Clone)]
 struct Closed {
     path: AbsPath,
-    /// Where it really is, where it exists behind a link.
+    /// Where it really is, or would be, where links lead there.
     real: Option<AbsPath>,
+    /// Those links: who can put others in their place decides what the path
+    /// is.
+    links: Vec<AbsPath>,
     exists: bool,
     folder: bool,
     why: Why,
+    /// Whether a grant opens something beneath it.
+    pierced: bool,
 }
 
 impl Closed {
@@ -72,7 +77,8 @@ impl Closed {
     }
 
     fn is_beneath(&self, path: &AbsPath) -> bool {
-        self.path.is_beneath(path) || self.real.as_ref().is_some_and(|real| real.is_beneath(path))
+        self.path.is_beneath(path)
+            || self.real.iter().chain(&self.links).any(|place| place.is_beneath(path))
     }
 
     /// Whether a grant of this layer that names the path opens it.
@@ -101,7 +107,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
     if shared.is_none() && lists.iter().all(|(_, list)| list.is_empty()) {
         return;
     }
-    let closed = closed(r);
+    let mut closed = closed(r);
     let mut grants = Vec::new();
     if let Some(origin) = shared {
         let path = r.home.clone();
@@ -114,6 +120,11 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
     // Broader grants first, so that a narrower one can stand inside.
     grants.sort_by(|a, b| a.path.elements().cmp(b.path.elements()).then(a.right.cmp(&b.right)));
+    for shut in &mut closed {
+        shut.pierced = grants.iter().any(|grant| {
+            shut.holds(&grant.path) && !shut.is_at(&grant.path) && shut.opens_to(grant.origin.layer)
+        });
+    }
     for grant in grants {
         one(r, &grant, &closed);
     }
@@ -122,34 +133,60 @@ pub fn resolve(r: &mut Resolution<'_>) {
 /// Every closed path.
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();
+    // A closed path's own links are followed wherever they lie: whoever
+    // planted one can only close more by it.
+    let links = Links::new(r.fs, r.facts.uid, Vec::new());
     for (path, reason) in protected::paths(r.facts) {
         let path = inside(r, &path);
-        all.push(known(r, path, Why::Protected(reason)));
+        // A home within a protected place of the account's home, as snaps
+        // have it, is a home all the same.
+        if !r.home.is_within(&path) {
+            all.push(known(r.fs, &links, path, Why::Protected(reason)));
+        }
     }
     for entry in r.settings().filesystem.deny.items.clone() {
         for path in paths(r, &entry.value, &entry.origin) {
-            all.push(known(r, path, Why::Denied(entry.origin.clone())));
+            all.push(known(r.fs, &links, path, Why::Denied(entry.origin.clone())));
         }
     }
     all
 }
 
-fn known(r: &Resolution<'_>, path: AbsPath, why: Why) -> Closed {
-    if r.fs.is_missing(&path) {
-        return Closed { path, real: None, exists: false, folder: false, why };
+fn known(fs: &HostFs, links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
+    let mut way = Vec::new();
+    let mut place = place_of(links, &path, &mut way);
+    let mut shut = Closed {
+        path,
+        real: None,
+        links: Vec::new(),
+        exists: false,
+        folder: false,
+        why,
+        pierced: false,
+    };
+    if !fs.is_missing(&place)
+        && let Ok(found) = links.find(&place)
+    {
+        way.extend(found.links.into_iter().map(|(place, _)| place));
+        place = found.real;
+        shut.exists = true;
+        shut.folder = found.node.kind == NodeKind::Folder;
     }
-    // A closed path's own link is followed wherever it lies: whoever planted
-    // it can only close more by it.
-    let found = super::links::Links::new(r.fs, r.facts.uid, Vec::new()).find(&path);
-    match found {
-        Ok(found) => Closed {
-            real: (found.real != path).then_some(found.real),
-            path,
-            exists: true,
-            folder: found.node.kind == NodeKind::Folder,
-            why,
-        },
-        Err(_) => Closed { path, real: None, exists: false, folder: false, why },
+    shut.real = (place != shut.path).then_some(place);
+    shut.links = way;
+    shut
+}
+
+/// Where a path lies, or would lie if it were made, with no link above it;
+/// `way` takes up the links that lead there.
+fn place_of(links: &Links<'_>, path: &AbsPath, way: &mut Vec<AbsPath>) -> AbsPath {
+    let Some(parent) = path.parent() else { return AbsPath::root() };
+    match links.find(&parent) {
+        Ok(found) => {
+            way.extend(found.links.into_iter().map(|(place, _)| place));
+            found.real.child(path.file_name())
+        }
+        Err(_) => place_of(links, &parent, way).child(path.file_name()),
     }
 }
 
@@ -273,18 +310,13 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
 }
 
 fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
-    let layer = grant.origin.layer;
-    if let Some(shut) = closed
-        .iter()
-        .find(|shut| shut.holds(&grant.path) && !shut.opens_to(layer) && grant.path != r.home)
-    {
-        refused(r, grant, shut);
+    if is_shut(r, grant, closed, &grant.path) {
         return;
     }
     let found = match r.links.find(&grant.path) {
         Ok(found) => found,
         Err(NotFound::Missing) if grant.right == Right::Create => {
-            create(r, grant);
+            create(r, grant, closed);
             return;
         }
         Err(why) => {
@@ -292,41 +324,55 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
             return;
         }
     };
-    if let Some(reason) = refusal(r, &found.real) {
-        let error = Diagnostic::error(
-            Code::PathRefused,
-            format!("{} cannot be granted: {reason}", grant.path),
-        )
-        .at(&grant.origin);
-        r.errors.push(error);
+    if is_refused(r, grant, &found.real) || is_shut(r, grant, closed, &found.real) {
         return;
     }
-    if let Some(shut) = closed
-        .iter()
-        .find(|shut| shut.holds(&found.real) && !shut.opens_to(layer) && grant.path != r.home)
-    {
+    let dest = place_inside(r, grant, &found.links, &found.real);
+    place(r, grant, closed, dest, found.real, found.node, Depth::default());
+}
+
+/// Whether a closed path holds a place that a grant names or leads to; said.
+fn is_shut(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed], at: &AbsPath) -> bool {
+    let layer = grant.origin.layer;
+    let shut = closed.iter().find(|shut| shut.holds(at) && !shut.opens_to(layer));
+    if let Some(shut) = shut {
         refused(r, grant, shut);
-        return;
     }
-    if grant.right != Right::Read && found.real.is_within(&base::fixed("/usr")) {
-        let error =
-            Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
-                .at(&grant.origin)
-                .because("the system's programs are shown read-only to every application");
-        r.errors.push(error);
-        return;
+    shut.is_some()
+}
+
+/// Whether a real place can be granted to nobody in this way; said.
+fn is_refused(r: &mut Resolution<'_>, grant: &Grant, real: &AbsPath) -> bool {
+    let error = if let Some(reason) = refusal(r, real) {
+        let text = format!("{} cannot be granted: {reason}", grant.path);
+        Diagnostic::error(Code::PathRefused, text).at(&grant.origin)
+    } else if grant.right != Right::Read && real.is_within(&base::fixed("/usr")) {
+        Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
+            .at(&grant.origin)
+            .because("the system's programs are shown read-only to every application")
+    } else {
+        return false;
+    };
+    r.errors.push(error);
+    true
+}
+
+/// The place inside of what a grant leads to. Links outside the home are made
+/// anew, so that both names work; in the home, where the application could
+/// change them, what they lead to takes the link's place.
+fn place_inside(
+    r: &mut Resolution<'_>,
+    grant: &Grant,
+    links: &[(AbsPath, String)],
+    real: &AbsPath,
+) -> AbsPath {
+    if grant.path.is_within(&r.home) {
+        return grant.path.clone();
     }
-    // Links outside the home are made anew, so that both names work; in the
-    // home, where the application could change them, what they lead to takes
-    // the link's place.
-    let mut dest = grant.path.clone();
-    if !grant.path.is_within(&r.home) {
-        for (place, text) in &found.links {
-            r.tree.put(Action::Link { dest: place.clone(), target: text.clone() }, &grant.origin);
-        }
-        dest = found.real.clone();
+    for (place, text) in links {
+        r.tree.put(Action::Link { dest: place.clone(), target: text.clone() }, &grant.origin);
     }
-    place(r, grant, closed, dest, found.real, found.node, 0);
+    real.clone()
 }
 
 fn refused(r: &mut Resolution<'_>, grant: &Grant, shut: &Closed) {
@@ -387,7 +433,7 @@ fn absent(r: &mut Resolution<'_>, grant: &Grant, why: &NotFound) {
 
 /// A folder that is to be made. Its nearest existing parent is where the
 /// walk starts; from there on no link is followed.
-fn create(r: &mut Resolution<'_>, grant: &Grant) {
+fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     let mut base = grant.path.parent();
     let found = loop {
         match base.as_ref().map(|path| (path, r.links.find(path))) {
@@ -407,8 +453,7 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
     }
     let rest = grant.path.relative_to(&above).unwrap_or_default();
     let Ok(folder) = found.real.join(rest) else { return };
-    if refusal(r, &folder).is_some() {
-        absent(r, grant, &NotFound::Unreadable);
+    if is_refused(r, grant, &folder) || is_shut(r, grant, closed, &folder) {
         return;
     }
     r.host.push(HostStep {
@@ -417,7 +462,12 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
         mode: 0o755,
         origin: grant.origin.clone(),
     });
-    let dest = if grant.path.is_within(&r.home) { grant.path.clone() } else { folder.clone() };
+    let dest = place_inside(r, grant, &found.links, &folder);
+    if closed.iter().any(|shut| shut.is_beneath(&dest) || shut.is_beneath(&folder)) {
+        // As every folder in which closed paths lie, and with no entry yet.
+        apart(r, grant, &dest);
+        return;
+    }
     r.writable.push(folder.clone());
     r.tree.put(
         Action::Bind {
@@ -432,8 +482,23 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
     );
 }
 
+/// Puts a folder of the sandbox in the place of one that is never shown.
+fn apart(r: &mut Resolution<'_>, grant: &Grant, dest: &AbsPath) {
+    if *dest != r.home {
+        r.tree.folder(dest, 0o755, &grant.origin);
+    }
+}
+
 /// How deep a folder is taken apart at most; closed paths lie no deeper.
 const DEEPEST: usize = 32;
+
+/// How far a grant has been taken apart.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    folders: usize,
+    /// Links that were passed on the way.
+    links: usize,
+}
 
 fn place(
     r: &mut Resolution<'_>,
@@ -442,7 +507,7 @@ fn place(
     dest: AbsPath,
     real: AbsPath,
     node: Node,
-    depth: usize,
+    depth: Depth,
 ) {
     let kind = match node.kind {
         NodeKind::Folder => Kind::Folder,
@@ -459,39 +524,34 @@ fn place(
     };
     let inner: Vec<&Closed> =
         closed.iter().filter(|shut| shut.is_beneath(&dest) || shut.is_beneath(&real)).collect();
-    let takes_apart =
-        inner.iter().any(|shut| !shut.exists || matches!(shut.why, Why::Protected(_)));
+    let takes_apart = inner
+        .iter()
+        .any(|shut| !shut.exists || shut.pierced || matches!(shut.why, Why::Protected(_)));
     if !takes_apart {
-        let covers: Vec<Action> = inner
+        let covers: Vec<(Action, Origin)> = inner
             .iter()
             .filter_map(|shut| {
-                let place = shut
-                    .path
-                    .relative_to(&dest)
-                    .or_else(|| shut.real.as_ref().and_then(|path| path.relative_to(&real)))
-                    .or_else(|| shut.path.relative_to(&real))?;
+                let rest = shut.real.as_ref().unwrap_or(&shut.path).relative_to(&real)?;
                 let kind = if shut.folder { Kind::Folder } else { Kind::File };
-                Some(Action::Close { dest: dest.join(place).ok()?, kind })
+                let origin = match &shut.why {
+                    Why::Denied(origin) => origin.clone(),
+                    Why::Protected(_) => grant.origin.clone(),
+                };
+                Some((Action::Close { dest: dest.join(rest).ok()?, kind }, origin))
             })
             .collect();
         show(r, grant, dest, real, kind);
-        for cover in covers {
-            let origin = inner
-                .iter()
-                .find(|shut| shut.is_at(cover.dest()))
-                .and_then(|shut| match &shut.why {
-                    Why::Denied(origin) => Some(origin.clone()),
-                    Why::Protected(_) => None,
-                })
-                .unwrap_or_else(|| grant.origin.clone());
+        for (cover, origin) in covers {
             r.tree.put(cover, &origin);
         }
         return;
     }
-    if depth >= DEEPEST {
+    // Links between such folders can lead round and multiply what is shown:
+    // behind a second one nothing is taken apart any more.
+    if depth.folders >= DEEPEST || depth.links > 1 {
         return;
     }
-    if depth == 0 {
+    if depth.folders == 0 {
         r.note(
             Weight::Info,
             format!(
@@ -501,9 +561,7 @@ fn place(
             None,
         );
     }
-    if dest != r.home {
-        r.tree.folder(&dest, 0o755, &grant.origin);
-    }
+    apart(r, grant, &dest);
     let Ok(listing) = r.fs.list(&real) else {
         r.note(
             Weight::Notice,
@@ -530,7 +588,8 @@ fn place(
         match kind {
             NodeKind::Folder | NodeKind::File => {
                 if let Ok(node) = r.fs.look(&source) {
-                    place(r, grant, closed, entry, source, node, depth + 1);
+                    let depth = Depth { folders: depth.folders + 1, ..depth };
+                    place(r, grant, closed, entry, source, node, depth);
                 }
             }
             NodeKind::Link => {
@@ -540,7 +599,8 @@ fn place(
                     continue;
                 }
                 if matches!(found.node.kind, NodeKind::Folder | NodeKind::File) {
-                    place(r, grant, closed, entry, found.real, found.node, depth + 1);
+                    let depth = Depth { folders: depth.folders + 1, links: depth.links + 1 };
+                    place(r, grant, closed, entry, found.real, found.node, depth);
                 }
             }
             NodeKind::Socket | NodeKind::Device | NodeKind::Other => {}
