@@ -29,8 +29,19 @@ pub fn all() -> Vec<Distribution> {
 
 /// The programs of the shipped manifests, and `true` for a bare one.
 const PROGRAMS: [&str; 13] = [
-    "true", "evince", "eog", "featherpad", "galculator", "gimp", "gnome-calculator", "libreoffice",
-    "mousepad", "mpv", "xcalc", "xeyes", "xterm",
+    "true",
+    "evince",
+    "eog",
+    "featherpad",
+    "galculator",
+    "gimp",
+    "gnome-calculator",
+    "libreoffice",
+    "mousepad",
+    "mpv",
+    "xcalc",
+    "xeyes",
+    "xterm",
 ];
 
 fn programs(tree: &Tree, folder: &str) {
@@ -63,9 +74,23 @@ fn gpu(tree: &Tree) {
 /// What a home has after some years.
 fn home(tree: &Tree, home: &str) {
     for folder in [
-        ".ssh", ".gnupg", ".mozilla", ".config/autostart", ".config/fontconfig", ".cache",
-        ".local/share/icons", ".local/share/fonts", ".local/share/applications", ".local/bin",
-        "Desktop", "Documents/private", "Downloads", "Music", "Pictures", "Templates", "Videos",
+        ".ssh",
+        ".gnupg",
+        ".mozilla",
+        ".config/autostart",
+        ".config/fontconfig",
+        ".cache",
+        ".local/share/icons",
+        ".local/share/fonts",
+        ".local/share/applications",
+        ".local/bin",
+        "Desktop",
+        "Documents/private",
+        "Downloads",
+        "Music",
+        "Pictures",
+        "Templates",
+        "Videos",
     ] {
         tree.folder(&format!("{home}/{folder}"));
     }
@@ -329,10 +354,7 @@ fn nixos() -> Host {
         &format!("{etc}/etc/ssl/certs/ca-certificates.crt"),
         &format!("{}/etc/ssl/certs/ca-bundle.crt", store("nss-cacert")),
     );
-    tree.link(
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/static/ssl/certs/ca-certificates.crt",
-    );
+    tree.link("/etc/ssl/certs/ca-certificates.crt", "/etc/static/ssl/certs/ca-certificates.crt");
     tree.file(&format!("{}/share/zoneinfo/Europe/Berlin", store("tzdata")), "");
     tree.link(&format!("{etc}/etc/zoneinfo"), &format!("{}/share/zoneinfo", store("tzdata")));
     tree.link("/etc/zoneinfo", "/etc/static/zoneinfo");
@@ -423,9 +445,9 @@ fn odd() -> Host {
     tree.folder("/data/ada");
     tree.link("/home/ada", "/data/ada");
     let mut host = Host::of(tree, "/home/ada");
-    for folder in [
-        ".ssh", ".local/share/fonts", "Dokumente/private", "Vorlagen", "Schreibtisch", "Bilder",
-    ] {
+    for folder in
+        [".ssh", ".local/share/fonts", "Dokumente/private", "Vorlagen", "Schreibtisch", "Bilder"]
+    {
         host.tree.folder(&format!("/data/ada/{folder}"));
     }
     host.tree.folder("/data/music");

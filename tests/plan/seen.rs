@@ -99,7 +99,8 @@ pub fn variable<'p>(plan: &'p Plan, name: &str) -> Option<&'p str> {
 
 /// The weight of the only note that has all these words.
 pub fn note(plan: &Plan, words: &[&str]) -> Option<Weight> {
-    let mut hits = plan.notes.iter().filter(|note| words.iter().all(|word| note.text.contains(word)));
+    let mut hits =
+        plan.notes.iter().filter(|note| words.iter().all(|word| note.text.contains(word)));
     let first = hits.next();
     assert!(hits.next().is_none(), "several notes say {words:?}: {:#?}", plan.notes);
     first.map(|note| note.weight)

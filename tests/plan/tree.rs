@@ -149,9 +149,7 @@ impl Host {
         let (uid, gid) = (tree.uid, tree.gid);
         tree.file(
             "/etc/passwd",
-            &format!(
-                "root:x:0:0:root:/root:/bin/bash\nada:x:{uid}:{gid}:Ada:{home}:/bin/bash\n"
-            ),
+            &format!("root:x:0:0:root:/root:/bin/bash\nada:x:{uid}:{gid}:Ada:{home}:/bin/bash\n"),
         );
         tree.file("/etc/group", &format!("root:x:0:\nada:x:{gid}:\n"));
         let runtime = format!("/run/user/{uid}");
@@ -240,10 +238,5 @@ pub fn policy(settings: Settings) -> Policy {
 
 /// A run without arguments, on a host where no application ran before.
 pub fn nothing_more() -> Request {
-    Request {
-        arguments: Vec::new(),
-        forward: Forward::Read,
-        shell: false,
-        written: Vec::new(),
-    }
+    Request { arguments: Vec::new(), forward: Forward::Read, shell: false, written: Vec::new() }
 }
