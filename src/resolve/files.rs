@@ -14,6 +14,8 @@
 //!   exist yet cannot be made, and does not appear when somebody makes it.
 //!   New names at that level stay in the application's own home.
 
+use std::collections::BTreeMap;
+
 use crate::host::{HostFs, Node, NodeKind};
 use crate::model::manifest::PathGrant;
 use crate::model::origin::{Layer, Origin, Sourced};
@@ -24,7 +26,7 @@ use crate::report::{Code, Diagnostic};
 
 use super::links::{Links, NotFound};
 use super::protected::{self, Reason};
-use super::{Resolution, base};
+use super::{Resolution, base, home};
 
 /// What a grant lets the application do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +106,8 @@ pub fn resolve(r: &mut Resolution<'_>) {
         (Right::Write, settings.filesystem.write.items.clone()),
         (Right::Create, settings.filesystem.create.items.clone()),
     ];
-    if shared.is_none() && lists.iter().all(|(_, list)| list.is_empty()) {
+    let grants_none = shared.is_none() && lists.iter().all(|(_, list)| list.is_empty());
+    if grants_none && settings.filesystem.deny.items.is_empty() {
         return;
     }
     let mut closed = closed(r);
@@ -125,69 +128,88 @@ pub fn resolve(r: &mut Resolution<'_>) {
             shut.holds(&grant.path) && !shut.is_at(&grant.path) && shut.opens_to(grant.origin.layer)
         });
     }
+    for shut in &closed {
+        let is_opened =
+            |grant: &Grant| shut.holds(&grant.path) && shut.opens_to(grant.origin.layer);
+        if !grants.iter().any(is_opened) {
+            keep_shut(r, shut);
+        }
+    }
     for grant in grants {
         one(r, &grant, &closed);
     }
 }
 
+/// Takes a denied path out of what every application is shown: its looks, the
+/// system's programs and files.
+fn keep_shut(r: &mut Resolution<'_>, shut: &Closed) {
+    let Why::Denied(origin) = &shut.why else { return };
+    if !shut.exists {
+        return;
+    }
+    let real = shut.real.as_ref().unwrap_or(&shut.path);
+    let kind = if shut.folder { Kind::Folder } else { Kind::File };
+    let apps = r.links.find(&home::apps_folder(r.facts)).map(|found| found.real);
+    let apps = apps.unwrap_or_else(|_| inside(r, &home::apps_folder(r.facts)));
+    // The application's own folders lie in the home too, and are not meant.
+    r.tree.shut(real, kind, origin, |source| source.is_within(&apps));
+}
+
 /// Every closed path.
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();
+    let mut denied = Vec::new();
+    for entry in r.settings().filesystem.deny.items.clone() {
+        let paths = paths(r, &entry.value, &entry.origin);
+        denied.extend(paths.into_iter().map(|path| (path, entry.origin.clone())));
+    }
     // A closed path's own links are followed wherever they lie: whoever
     // planted one can only close more by it.
     let links = Links::new(r.fs, r.facts.uid, Vec::new());
+    let mut folders = BTreeMap::new();
+    let mut known = |path, why| known(r.fs, &links, &mut folders, path, why);
     for (path, reason) in protected::paths(r.facts) {
         let path = inside(r, &path);
         // A home within a protected place of the account's home, as snaps
         // have it, is a home all the same.
         if !r.home.is_within(&path) {
-            all.push(known(r.fs, &links, path, Why::Protected(reason)));
+            all.push(known(path, Why::Protected(reason)));
         }
     }
-    for entry in r.settings().filesystem.deny.items.clone() {
-        for path in paths(r, &entry.value, &entry.origin) {
-            all.push(known(r.fs, &links, path, Why::Denied(entry.origin.clone())));
-        }
+    for (path, origin) in denied {
+        all.push(known(path, Why::Denied(origin)));
     }
     all
 }
 
-fn known(fs: &HostFs, links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
-    let mut way = Vec::new();
-    let mut place = place_of(links, &path, &mut way);
-    let mut shut = Closed {
-        path,
-        real: None,
-        links: Vec::new(),
-        exists: false,
-        folder: false,
-        why,
-        pierced: false,
-    };
-    if !fs.is_missing(&place)
-        && let Ok(found) = links.find(&place)
-    {
-        way.extend(found.links.into_iter().map(|(place, _)| place));
-        place = found.real;
-        shut.exists = true;
-        shut.folder = found.node.kind == NodeKind::Folder;
-    }
-    shut.real = (place != shut.path).then_some(place);
-    shut.links = way;
-    shut
-}
+/// Where a path lies in the end, and the links that lead there.
+type Place = (AbsPath, Vec<AbsPath>);
 
-/// Where a path lies, or would lie if it were made, with no link above it;
-/// `way` takes up the links that lead there.
-fn place_of(links: &Links<'_>, path: &AbsPath, way: &mut Vec<AbsPath>) -> AbsPath {
-    let Some(parent) = path.parent() else { return AbsPath::root() };
-    match links.find(&parent) {
-        Ok(found) => {
-            way.extend(found.links.into_iter().map(|(place, _)| place));
-            found.real.child(path.file_name())
+/// `folders` remembers where the folders are that hold closed paths: there are
+/// hundreds of these in a few of those.
+fn known(
+    fs: &HostFs,
+    links: &Links<'_>,
+    folders: &mut BTreeMap<AbsPath, Place>,
+    path: AbsPath,
+    why: Why,
+) -> Closed {
+    let parent = path.parent().unwrap_or_else(AbsPath::root);
+    let (folder, way) = folders.entry(parent).or_insert_with_key(|parent| links.end(parent));
+    let mut place = folder.child(path.file_name());
+    let mut way = way.clone();
+    let (mut exists, mut is_folder) = (false, false);
+    if !fs.is_missing(&place) {
+        let (end, further) = links.end(&place);
+        place = end;
+        way.extend(further);
+        if let Ok(node) = fs.look(&place) {
+            exists = node.kind != NodeKind::Link;
+            is_folder = node.kind == NodeKind::Folder;
         }
-        Err(_) => place_of(links, &parent, way).child(path.file_name()),
     }
+    let real = (place != path).then_some(place);
+    Closed { path, real, links: way, exists, folder: is_folder, why, pierced: false }
 }
 
 /// A path of the host with the home in its real place.
@@ -453,6 +475,12 @@ fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     }
     let rest = grant.path.relative_to(&above).unwrap_or_default();
     let Ok(folder) = found.real.join(rest) else { return };
+    // What is in the way and was not found is a link that leads nowhere.
+    let first = found.real.child(rest.split('/').next().unwrap_or(rest));
+    if r.fs.look(&first).is_ok() {
+        absent(r, grant, &NotFound::Dead(first));
+        return;
+    }
     if is_refused(r, grant, &folder) || is_shut(r, grant, closed, &folder) {
         return;
     }

@@ -81,6 +81,41 @@ impl<'a> Links<'a> {
         answer
     }
 
+    /// Where a path lies in the end, or would lie if what is missing of it were
+    /// made, and the links that lead there. Whoever made them: this is for
+    /// paths that are to stay shut.
+    pub fn end(&self, path: &AbsPath) -> (AbsPath, Vec<AbsPath>) {
+        let mut left: VecDeque<String> = path.elements().map(str::to_owned).collect();
+        let mut here = AbsPath::root();
+        let mut links = Vec::new();
+        while let Some(element) = left.pop_front() {
+            let next = match element.as_str() {
+                "." => continue,
+                ".." => here.parent().unwrap_or_else(AbsPath::root),
+                name => here.child(name),
+            };
+            let text = match self.fs.look(&next) {
+                Ok(node) if node.kind == NodeKind::Link => self.fs.read_link(&next).ok(),
+                _ => None,
+            };
+            let Some(text) = text.filter(|text| !text.chars().any(char::is_control)) else {
+                here = next;
+                continue;
+            };
+            if links.len() >= MOST_LINKS {
+                return (path.clone(), links);
+            }
+            if text.starts_with('/') {
+                here = AbsPath::root();
+            }
+            for part in text.split('/').rev().filter(|part| !part.is_empty()) {
+                left.push_front(part.to_owned());
+            }
+            links.push(next);
+        }
+        (here, links)
+    }
+
     fn walk(&self, path: &AbsPath) -> Result<Found, NotFound> {
         let mut left: VecDeque<String> = path.elements().map(str::to_owned).collect();
         let mut here = AbsPath::root();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
-use crate::model::plan::{Access, Action, Kind, LandlockObject, LandlockRule, Step};
+use crate::model::plan::{Access, Action, Kind, LandlockObject, LandlockRule, Slot, Step};
 
 /// The tree under construction.
 #[derive(Debug, Default)]
@@ -48,6 +48,37 @@ impl Tree {
             action: Action::Folder { dest: dest.clone(), mode },
             origin: origin.clone(),
         });
+    }
+
+    /// Takes a thing of the host out of what is shown of it so far: what shows
+    /// the thing itself goes, and in a folder that holds it it is covered.
+    pub fn shut(
+        &mut self,
+        real: &AbsPath,
+        kind: Kind,
+        origin: &Origin,
+        is_exempt: impl Fn(&AbsPath) -> bool,
+    ) {
+        self.steps.retain(|_, step| match &step.action {
+            Action::Bind { source, .. } | Action::Fill { slot: Slot::Copy { source }, .. } => {
+                !source.is_within(real) || is_exempt(source)
+            }
+            _ => true,
+        });
+        let places: Vec<AbsPath> = self
+            .steps
+            .values()
+            .filter_map(|step| match &step.action {
+                Action::Bind { source, dest, kind: Kind::Folder, .. } if !is_exempt(source) => {
+                    let place = dest.join(real.relative_to(source)?).ok()?;
+                    (self.above(&place) == Some(step)).then_some(place)
+                }
+                _ => None,
+            })
+            .collect();
+        for dest in places {
+            self.put(Action::Close { dest, kind }, origin);
+        }
     }
 
     /// Makes what stands at `dest` read-only after all else is in place.
@@ -92,6 +123,9 @@ impl Tree {
     /// folder on the way to one, or a thing beneath a bind (which then exists
     /// inside if it exists on the host).
     pub fn is_visible(&self, path: &AbsPath) -> bool {
+        if matches!(self.above(path), Some(Step { action: Action::Close { .. }, .. })) {
+            return false;
+        }
         if self.steps.range(path.clone()..).next().is_some_and(|(dest, _)| dest.is_within(path)) {
             return true;
         }

@@ -211,24 +211,28 @@ impl Host {
         layers: &[(Layer, &str)],
         request: &Request,
     ) -> Result<Plan, Vec<Diagnostic>> {
-        self.resolve(settings(layers), request)
+        self.resolve(try_settings(layers)?, request)
     }
 }
 
 /// What manifests of several layers state together. The command is there
 /// unless one of them states another.
 pub fn settings(layers: &[(Layer, &str)]) -> Settings {
-    let mut all = read(Layer::Builtin, "command = [\"app\"]");
-    for (layer, text) in layers {
-        all = all.merge(read(*layer, text));
-    }
-    all
+    try_settings(layers).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-fn read(layer: Layer, text: &str) -> Settings {
+/// As [`settings`], where the grammar itself may refuse.
+pub fn try_settings(layers: &[(Layer, &str)]) -> Result<Settings, Vec<Diagnostic>> {
+    let mut all = read(Layer::Builtin, "command = [\"app\"]")?;
+    for (layer, text) in layers {
+        all = all.merge(read(*layer, text)?);
+    }
+    Ok(all)
+}
+
+fn read(layer: Layer, text: &str) -> Result<Settings, Vec<Diagnostic>> {
     let text = format!("schema = 1\n{text}");
-    let name = format!("{layer}.toml");
-    parse(text.as_bytes(), &name, layer).unwrap_or_else(|errors| panic!("{errors:#?}")).settings
+    Ok(parse(text.as_bytes(), &format!("{layer}.toml"), layer)?.settings)
 }
 
 pub fn policy(settings: Settings) -> Policy {
