@@ -40,6 +40,8 @@ enum Right {
 struct Grant {
     /// The path as named, with the home in its real place.
     path: AbsPath,
+    /// The path without what a pattern has found: so much of it is named.
+    named: AbsPath,
     right: Right,
     exec: bool,
     required: bool,
@@ -83,12 +85,15 @@ impl Closed {
             || self.real.iter().chain(&self.links).any(|place| place.is_beneath(path))
     }
 
-    /// Whether a grant of this layer that names the path opens it.
-    fn opens_to(&self, layer: Layer) -> bool {
-        match &self.why {
+    /// Whether a grant that leads here opens the path: it has to be of a layer
+    /// that may do so, and a pattern names only what stands before it.
+    fn opens_to(&self, grant: &Grant) -> bool {
+        let layer = grant.origin.layer;
+        let may = match &self.why {
             Why::Protected(_) => layer >= Layer::Admin,
             Why::Denied(origin) => layer > origin.layer,
-        }
+        };
+        may && (grant.named == grant.path || self.holds(&grant.named))
     }
 }
 
@@ -114,7 +119,15 @@ pub fn resolve(r: &mut Resolution<'_>) {
     let mut grants = Vec::new();
     if let Some(origin) = shared {
         let path = r.home.clone();
-        grants.push(Grant { path, right: Right::Write, exec: false, required: true, origin });
+        let named = path.clone();
+        grants.push(Grant {
+            path,
+            named,
+            right: Right::Write,
+            exec: false,
+            required: true,
+            origin,
+        });
     }
     for (right, list) in lists {
         for entry in list {
@@ -125,12 +138,11 @@ pub fn resolve(r: &mut Resolution<'_>) {
     grants.sort_by(|a, b| a.path.elements().cmp(b.path.elements()).then(a.right.cmp(&b.right)));
     for shut in &mut closed {
         shut.pierced = grants.iter().any(|grant| {
-            shut.holds(&grant.path) && !shut.is_at(&grant.path) && shut.opens_to(grant.origin.layer)
+            shut.holds(&grant.path) && !shut.is_at(&grant.path) && shut.opens_to(grant)
         });
     }
     for shut in &closed {
-        let is_opened =
-            |grant: &Grant| shut.holds(&grant.path) && shut.opens_to(grant.origin.layer);
+        let is_opened = |grant: &Grant| shut.holds(&grant.path) && shut.opens_to(grant);
         if !grants.iter().any(is_opened) {
             keep_shut(r, shut);
         }
@@ -297,8 +309,13 @@ fn expand(
     let value = &entry.value;
     for path in paths(r, &value.path, &entry.origin) {
         let exec = value.exec.unwrap_or(right == Right::Read && !path.is_within(&r.home));
+        let mut named = path.clone();
+        for _ in value.path.rest.split('/').skip_while(|element| !Glob::is_pattern(element)) {
+            named = named.parent().unwrap_or(named);
+        }
         grants.push(Grant {
             path,
+            named,
             right,
             exec,
             required: value.required,
@@ -355,8 +372,7 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
 
 /// Whether a closed path holds a place that a grant names or leads to; said.
 fn is_shut(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed], at: &AbsPath) -> bool {
-    let layer = grant.origin.layer;
-    let shut = closed.iter().find(|shut| shut.holds(at) && !shut.opens_to(layer));
+    let shut = closed.iter().find(|shut| shut.holds(at) && !shut.opens_to(grant));
     if let Some(shut) = shut {
         refused(r, grant, shut);
     }

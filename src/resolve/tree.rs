@@ -160,13 +160,26 @@ impl Tree {
         }
     }
 
+    /// The host's path of a place: where it lies in the folder that is shown
+    /// around it.
+    fn outside(&self, dest: &AbsPath) -> AbsPath {
+        let around = dest.parent().and_then(|parent| self.above(&parent));
+        match around.map(|step| &step.action) {
+            Some(Action::Bind { source, dest: at, .. }) => {
+                let rest = dest.relative_to(at).unwrap_or_default();
+                source.join(rest).unwrap_or_else(|_| dest.clone())
+            }
+            _ => dest.clone(),
+        }
+    }
+
     /// The finished steps. What cannot be placed, since a folder of the host
     /// would have to be changed for it, is given back with the rest.
     pub fn finish(mut self, exists: impl Fn(&AbsPath) -> bool) -> (Vec<Step>, Vec<Step>) {
         let mut unplaced = Vec::new();
         let dests: Vec<AbsPath> = self.steps.keys().cloned().collect();
         for dest in dests {
-            if !self.can_make(&dest) && !exists(&dest) {
+            if !self.can_make(&dest) && !exists(&self.outside(&dest)) {
                 unplaced.extend(self.steps.remove(&dest));
                 continue;
             }

@@ -495,6 +495,30 @@ fn patterns_match_files_and_folders_and_no_links() {
 }
 
 #[test]
+fn a_pattern_names_only_what_stands_before_it() {
+    let host = with(&["/home/ada/.ssh/id.pub", "/home/ada/.ssh/id", "/home/ada/.note"]);
+    let plan = host.plan(&[(CommandLine, "[filesystem]\nread = [\"~/.*\"]")]);
+    assert_eq!(seen(&plan, "/home/ada/.note"), readable("/home/ada/.note"));
+    assert_eq!(seen(&plan, "/home/ada/.ssh"), Seen::Own);
+    let plan = host.plan(&[(CommandLine, "[filesystem]\nread = [\"~/.ssh/*.pub\"]")]);
+    assert_eq!(seen(&plan, "/home/ada/.ssh/id.pub"), readable("/home/ada/.ssh/id.pub"));
+    assert_eq!(seen(&plan, "/home/ada/.ssh/id"), Seen::Own);
+}
+
+#[test]
+fn a_hole_in_a_folder_behind_a_link_is_covered() {
+    let host = with(&["/data/docs/private/x", "/data/docs/a"]);
+    host.tree.link("/home/ada/Documents", "/data/docs");
+    host.tree.own("/home/ada");
+    for deny in ["~/Documents/private", "/data/docs/private"] {
+        let text = format!("[filesystem]\nwrite = [\"~/Documents\"]\ndeny = [{deny:?}]");
+        let plan = host.plan(&[(Vendor, &text)]);
+        assert_eq!(seen(&plan, "/home/ada/Documents/a"), writable("/data/docs/a"), "{deny}");
+        assert_eq!(seen(&plan, "/home/ada/Documents/private/x"), Seen::Closed, "{deny}");
+    }
+}
+
+#[test]
 fn patterns_are_not_expanded_where_applications_write() {
     let host = with(&["/home/ada/w/a.pdf"]);
     let text = settings(&[(Vendor, "[filesystem]\nread = [\"~/w/*.pdf\"]")]);

@@ -269,9 +269,9 @@ fn visible(plan: &Plan, thing: &AbsPath) -> Vec<AbsPath> {
 fn config() -> ProptestConfig {
     let full = std::env::var("PINFOLD_FULL").is_ok_and(|full| full == "1");
     ProptestConfig {
-        cases: if full { 8192 } else { 128 },
+        cases: if full { 1024 } else { 128 },
         failure_persistence: None,
-        max_shrink_iters: 2048,
+        max_shrink_iters: 256,
         ..ProptestConfig::default()
     }
 }
@@ -334,6 +334,11 @@ proptest! {
         }
         for step in &plan.tree {
             if let Action::Bind { source, kind, .. } = &step.action {
+                // Where a link leads nowhere on the way to the applications'
+                // own homes, the making of the folder says so.
+                if is_own(&plan, source) {
+                    continue;
+                }
                 prop_assert_eq!(&real(&host, source), source);
                 let about = fs::symlink_metadata(host.tree.at(source.as_str()));
                 match about {
@@ -348,8 +353,6 @@ proptest! {
         for made in &plan.host {
             prop_assert!(made.folder.is_within(&made.base));
             prop_assert_eq!(&real(&host, &made.base), &made.base);
-            // Where a link leads nowhere on the way to the applications' own
-            // homes, the making of the folder says so; a grant is skipped.
             if made.mode == 0o755 {
                 prop_assert_eq!(&real(&host, &made.folder), &made.folder);
             }
