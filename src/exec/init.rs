@@ -41,8 +41,9 @@ pub fn run(frozen: &Frozen, monitor: OwnedFd, before: Before) -> ! {
     };
     super::stage::mark(frozen, monitor.as_fd(), Mark::Executed);
     // What init keeps open would stay open for whoever reads or writes at the
-    // other end.
-    let _ = fd::close_range(0, 2);
+    // other end; and what the launcher had open, the host's root among it, is
+    // of no use to a process that lives as long as the sandbox.
+    let _ = fd::close_all_but(monitor.as_fd(), children.as_fd());
     send(monitor.as_fd(), Message::Running);
     attend(&monitor, &children, application)
 }
