@@ -392,11 +392,7 @@ fn both_places_of_a_key_that_stands_twice() {
         ),
         ("[environment]\nset = { A = '1', B = '2', A = '3' }", (3, 9), (3, 27)),
         ("[ home ]\n[audio]\n[home] # again", (2, 3), (4, 2)),
-        (
-            "[bus.session]\nsee = []\n[audio]\n[bus.system]\nsee = []\nsee = []",
-            (6, 1),
-            (7, 1),
-        ),
+        ("[bus.session]\nsee = []\n[audio]\n[bus.system]\nsee = []\nsee = []", (6, 1), (7, 1)),
         ("\"name\" = 'a'\nname = 'b'", (2, 1), (3, 1)),
     ] {
         let reports = read(&format!("schema = 1\n{body}")).unwrap_err();
@@ -428,10 +424,7 @@ fn schema_must_be_there_and_be_known() {
     let newer = read("schema = 2").unwrap_err();
     assert_eq!((newer.len(), newer[0].code), (1, Some(Code::BadValue)));
     let swallowed = read("command = [\nschema = 1\n").unwrap_err();
-    assert_eq!(
-        (swallowed.len(), swallowed[0].code),
-        (1, Some(Code::ManifestSyntax))
-    );
+    assert_eq!((swallowed.len(), swallowed[0].code), (1, Some(Code::ManifestSyntax)));
     let broken = read("schema = = 1").unwrap_err();
     assert_eq!((broken.len(), broken[0].code), (1, Some(Code::ManifestSyntax)));
 }
