@@ -126,6 +126,9 @@ pub struct Run {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Tell where the time went until the application ran
+    #[arg(long)]
+    pub timings: bool,
     /// Write what happens to this descriptor, one JSON object a line
     #[arg(long, value_name = "FD")]
     pub status_fd: Option<i32>,

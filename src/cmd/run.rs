@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use crate::cli::Run;
-use crate::exec::handshake::{Failure, Phase};
+use crate::exec::handshake::{Failure, Mark, Phase};
 use crate::exec::launch::{self, NotRunning};
 use crate::exec::monitor::{End, Start};
 use crate::freeze::{self, folders, landlock};
@@ -13,7 +13,7 @@ use crate::instance::written;
 use crate::model::plan::{Action, Plan, Weight};
 use crate::report::{Code, Diagnostic, ExitCode, render};
 use crate::resolve::{Forward, Request};
-use crate::sys::Errno;
+use crate::sys::{Errno, process};
 use crate::view;
 
 use super::Outcome;
@@ -21,7 +21,9 @@ use super::prepare::{self, Host, Prepared};
 
 /// Runs an application.
 pub fn main(options: &Run) -> Outcome {
+    let mut timings = Timings::begin(options.timings);
     let host = prepare::host()?;
+    timings.note("read the host");
     refuse_folders_as_input()?;
     let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
         arguments: options.arguments.clone(),
@@ -33,12 +35,13 @@ pub fn main(options: &Run) -> Outcome {
         shell: options.shell,
         written,
     })?;
+    timings.note("read the manifests, resolve");
     say(options, &host, &prepared.plan);
     if options.dry_run {
         print!("{}", view::plan::text(&prepared.plan));
         return Ok(ExitCode::Success.number());
     }
-    execute(&host, &prepared, options.status_fd)
+    execute(&host, &prepared, options.status_fd, timings)
 }
 
 /// A folder open as one of the standard streams would be a way out of the
@@ -99,7 +102,12 @@ fn say(options: &Run, host: &Host, plan: &Plan) {
 }
 
 /// Builds the sandbox, runs the application and stays with it.
-pub fn execute(host: &Host, prepared: &Prepared, status_fd: Option<i32>) -> Outcome {
+pub fn execute(
+    host: &Host,
+    prepared: &Prepared,
+    status_fd: Option<i32>,
+    mut timings: Timings,
+) -> Outcome {
     let plan = &prepared.plan;
     for step in &plan.host {
         folders::make(&host.fs, step).map_err(|error| vec![error])?;
@@ -111,8 +119,10 @@ pub fn execute(host: &Host, prepared: &Prepared, status_fd: Option<i32>) -> Outc
                 .hint("the list is pinfold/written in $XDG_STATE_HOME"),
         ]
     })?;
-    let frozen = freeze::freeze(plan, &host.fs, host.facts.kernel.landlock_abi)
+    let mut frozen = freeze::freeze(plan, &host.fs, host.facts.kernel.landlock_abi)
         .map_err(|error| vec![error])?;
+    frozen.timed = timings.asked;
+    timings.note("freeze the plan");
     let building = launch::start(&frozen).map_err(|why| vec![explain(plan, &why)])?;
     let mut status = Status::new(status_fd);
     // The child works on another processor meanwhile.
@@ -124,6 +134,7 @@ pub fn execute(host: &Host, prepared: &Prepared, status_fd: Option<i32>) -> Outc
         vec![diagnostic]
     })?;
     status.started(init);
+    timings.print(&running.marks);
     let end = running.attend();
     drop(record);
     status.ended(end);
@@ -233,6 +244,43 @@ fn failed(plan: &Plan, failure: &Failure) -> Diagnostic {
             diagnostic.hint("`pinfold doctor` names the setting and how to change it")
         }
         _ => diagnostic,
+    }
+}
+
+/// Where the time goes until the application runs.
+pub struct Timings {
+    asked: bool,
+    start: u64,
+    parts: Vec<(&'static str, u64)>,
+}
+
+impl Timings {
+    /// Begins to take the time, if that is asked for.
+    pub fn begin(asked: bool) -> Timings {
+        let start = if asked { process::now() } else { 0 };
+        Timings { asked, start, parts: Vec::new() }
+    }
+
+    fn note(&mut self, part: &'static str) {
+        if self.asked {
+            self.parts.push((part, process::now()));
+        }
+    }
+
+    fn print(mut self, marks: &[(Mark, u64)]) {
+        if !self.asked {
+            return;
+        }
+        self.parts.extend(marks.iter().map(|(mark, time)| (mark.text(), *time)));
+        let mut last = self.start;
+        for (part, time) in &self.parts {
+            eprintln!("{:>8.3} ms  {part}", time.saturating_sub(last) as f64 / 1e6);
+            last = *time;
+        }
+        eprintln!(
+            "{:>8.3} ms  from the first line of pinfold to the application",
+            last.saturating_sub(self.start) as f64 / 1e6
+        );
     }
 }
 

@@ -89,6 +89,51 @@ pub struct Failure {
     pub errno: Errno,
 }
 
+/// A moment in the child's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The child runs.
+    Born = 1,
+    /// The ids are mapped, the loopback interface is up.
+    Mapped,
+    /// The tree stands.
+    Tree,
+    /// The new root is entered and the old one gone.
+    Entered,
+    /// The inner user namespace is entered, capabilities are gone.
+    Dropped,
+    /// Landlock and the filter are in force.
+    Confined,
+    /// The application has been executed.
+    Executed,
+}
+
+impl Mark {
+    /// Every mark, in the order in which they happen.
+    pub const ALL: [Mark; 7] = [
+        Mark::Born,
+        Mark::Mapped,
+        Mark::Tree,
+        Mark::Entered,
+        Mark::Dropped,
+        Mark::Confined,
+        Mark::Executed,
+    ];
+
+    /// What took the time that ends at this mark.
+    pub fn text(self) -> &'static str {
+        match self {
+            Mark::Born => "clone into new namespaces",
+            Mark::Mapped => "id maps and loopback",
+            Mark::Tree => "file tree",
+            Mark::Entered => "enter the new root, let go of the old",
+            Mark::Dropped => "inner user namespace, capabilities",
+            Mark::Confined => "landlock and filter",
+            Mark::Executed => "fork and exec",
+        }
+    }
+}
+
 /// What the child says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
@@ -106,8 +151,9 @@ pub enum Message {
     Exited(i32),
     /// A signal ended the application.
     Killed(i32),
-    /// A step of the tree is done (only when timings are asked for).
-    Mark(u32),
+    /// A part is done, at this time of the monotonic clock in nanoseconds;
+    /// sent only when timings are asked for.
+    Mark(Mark, u64),
 }
 
 /// Length of a message.
@@ -142,7 +188,7 @@ pub fn send(socket: BorrowedFd<'_>, message: Message) {
         Message::Continued => [5, 0, 0, 0],
         Message::Exited(status) => [6, status as u32, 0, 0],
         Message::Killed(signal) => [7, signal as u32, 0, 0],
-        Message::Mark(step) => [8, step, 0, 0],
+        Message::Mark(mark, time) => [8, mark as u32, time as u32, (time >> 32) as u32],
     };
     let _ = rustix::net::send(socket, &encode(words), rustix::net::SendFlags::NOSIGNAL);
 }
@@ -176,7 +222,10 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, Errno> {
         5 => Some(Message::Continued),
         6 => Some(Message::Exited(a as i32)),
         7 => Some(Message::Killed(a as i32)),
-        8 => Some(Message::Mark(a)),
+        8 => Mark::ALL
+            .into_iter()
+            .find(|mark| *mark as u32 == a)
+            .map(|mark| Message::Mark(mark, u64::from(b) | u64::from(c) << 32)),
         _ => None,
     })
 }
@@ -223,7 +272,7 @@ mod tests {
             Message::Continued,
             Message::Exited(255),
             Message::Killed(9),
-            Message::Mark(7),
+            Message::Mark(Mark::Tree, u64::MAX - 7),
         ];
         for phase in Phase::ALL {
             all.push(Message::Failed(Failure { phase, step: 300, errno: Errno::PERM }));

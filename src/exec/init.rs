@@ -11,7 +11,7 @@ use crate::freeze::Frozen;
 use crate::sys::process::{self, Change};
 use crate::sys::{Errno, fd, signal};
 
-use super::handshake::{self, Failure, Message, Phase, receive_signal, send};
+use super::handshake::{self, Failure, Mark, Message, Phase, receive_signal, send};
 use super::launch::Before;
 
 /// Signals whose default action is restored for the application; the
@@ -39,6 +39,7 @@ pub fn run(frozen: &Frozen, monitor: OwnedFd, before: Before) -> ! {
         }
         (Err(errno), _) => fail(&monitor, Phase::Start, errno),
     };
+    super::stage::mark(frozen, monitor.as_fd(), Mark::Executed);
     // What init keeps open would stay open for whoever reads or writes at the
     // other end.
     let _ = fd::close_range(0, 2);

@@ -9,6 +9,7 @@ use crate::freeze::Frozen;
 use crate::sys::process::{self, Fork};
 use crate::sys::{Errno, signal};
 
+use super::handshake::Mark;
 use super::monitor::{self, End, Start};
 use super::stage;
 
@@ -25,6 +26,8 @@ pub struct Before {
 pub struct Running {
     /// Init's id outside.
     pub init: i32,
+    /// When the child was how far, where timings were asked for.
+    pub marks: Vec<(Mark, u64)>,
     pidfd: OwnedFd,
     socket: OwnedFd,
     signals: OwnedFd,
@@ -88,9 +91,11 @@ impl Building {
     /// # Errors
     /// When it does not.
     pub fn finish(self) -> Result<Running, NotRunning> {
-        match monitor::await_start(&self.socket) {
+        let mut marks = Vec::new();
+        match monitor::await_start(&self.socket, &mut marks) {
             Start::Running => Ok(Running {
                 init: self.init,
+                marks,
                 pidfd: self.pidfd,
                 socket: self.socket,
                 signals: self.signals,

@@ -9,7 +9,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::sys::{Errno, signal};
 
-use super::handshake::{Failure, Message, receive, send_signal};
+use super::handshake::{Failure, Mark, Message, receive, send_signal};
 
 /// What the monitor takes in hand while a sandbox runs. INT and QUIT that a
 /// terminal sends reach the application by themselves, as they go to the
@@ -40,10 +40,12 @@ pub enum Start {
     Vanished,
 }
 
-/// Waits until the application runs or is known not to.
-pub fn await_start(socket: &OwnedFd) -> Start {
+/// Waits until the application runs or is known not to; keeps the marks that
+/// come on the way.
+pub fn await_start(socket: &OwnedFd, marks: &mut Vec<(Mark, u64)>) -> Start {
     loop {
         match receive(socket.as_fd()) {
+            Ok(Some(Message::Mark(mark, time))) => marks.push((mark, time)),
             Ok(Some(Message::Running)) => return Start::Running,
             Ok(Some(Message::Failed(failure))) => return Start::Failed(failure),
             Ok(Some(Message::NotExecuted(errno))) => return Start::NotExecuted(errno),

@@ -23,7 +23,7 @@ use crate::freeze::{Frozen, FrozenStep, Operation};
 use crate::sys::mount::{self, Attributes, FsOption};
 use crate::sys::{Errno, confine, net, path, process};
 
-use super::handshake::{Failure, Message, Phase, send};
+use super::handshake::{Failure, Mark, Message, Phase, send};
 
 /// `PROC_SUPER_MAGIC` of `linux/magic.h`.
 const PROC_MAGIC: i64 = 0x9fa0;
@@ -41,18 +41,27 @@ impl<T> In<T> for Result<T, Errno> {
     }
 }
 
+/// Tells the time to whoever asked for timings.
+pub fn mark(frozen: &Frozen, monitor: BorrowedFd<'_>, mark: Mark) {
+    if frozen.timed {
+        send(monitor, Message::Mark(mark, crate::sys::process::now()));
+    }
+}
+
 /// Builds the sandbox around this process. On success the caller is pid 1 of
 /// it, confined, with nothing left to do but to start the application.
 ///
 /// # Errors
 /// What could not be done.
 pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
+    mark(frozen, monitor, Mark::Born);
     rustix::process::umask(Mode::empty());
     let host = open_host().during(Phase::IdMaps)?;
     map_ids(frozen, host.as_fd()).during(Phase::IdMaps)?;
     if frozen.namespaces.network {
         net::loopback_up().during(Phase::Loopback)?;
     }
+    mark(frozen, monitor, Mark::Mapped);
     let root = mount::new_fs(
         c"tmpfs",
         &[FsOption { key: c"mode", value: c"0755" }],
@@ -70,7 +79,9 @@ pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
         false,
     )
     .during(Phase::ReadOnlyRoot)?;
+    mark(frozen, monitor, Mark::Tree);
     mount::become_root(tree.root.as_fd(), tree.attached).during(Phase::Pivot)?;
+    mark(frozen, monitor, Mark::Entered);
     rustix::system::sethostname(&frozen.hostname).during(Phase::HostName)?;
     enter_inner_user(frozen, tree.proc.as_ref())?;
     enter_folder(frozen).during(Phase::WorkingFolder)?;
@@ -408,6 +419,7 @@ fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) 
     if is_hung_up(monitor) {
         return Err(Errno::PIPE).during(Phase::Lifeline);
     }
+    mark(frozen, monitor, Mark::Dropped);
     rustix::thread::set_no_new_privs(true).during(Phase::NoNewPrivileges)?;
     if let Some(landlock) = &frozen.landlock {
         for (place, access) in &landlock.inside {
@@ -419,7 +431,9 @@ fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) 
         }
         confine::landlock_enter(landlock.ruleset.as_fd()).during(Phase::Landlock)?;
     }
-    confine::load_filter(&frozen.filter).during(Phase::Filter)
+    confine::load_filter(&frozen.filter).during(Phase::Filter)?;
+    mark(frozen, monitor, Mark::Confined);
+    Ok(())
 }
 
 fn is_hung_up(socket: BorrowedFd<'_>) -> bool {

@@ -113,7 +113,8 @@ fn build(
     abi: u32,
 ) -> Result<FrozenLandlock, Box<dyn std::error::Error>> {
     let kernel = ABI::from(i32::try_from(abi.min(NEWEST_NUMBER))?);
-    let handled = AccessFs::from_all(kernel);
+    let handled =
+        if plan.files { AccessFs::from_all(kernel) } else { BitFlags::<AccessFs>::empty() };
     let mut net = BitFlags::<AccessNet>::empty();
     if abi >= 4 {
         if plan.connect.is_some() {
@@ -125,8 +126,10 @@ fn build(
     }
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(NEWEST))?
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?;
+    if plan.files {
+        ruleset = ruleset.handle_access(AccessFs::from_all(NEWEST))?;
+    }
     if !net.is_empty() {
         ruleset = ruleset.handle_access(net)?;
     }

@@ -133,6 +133,8 @@ pub struct Frozen {
     pub home: CString,
     /// The one descriptor beyond 2 that the application keeps.
     pub kept: Option<i32>,
+    /// Whether the child tells the time of each part.
+    pub timed: bool,
 }
 
 /// A text for the kernel. Every text of a plan has been checked to hold no
@@ -185,6 +187,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
                     Slot::XCookie { authority, display } => {
                         authority::cookie(fs, authority, *display)
                     }
+                    Slot::Copy { source } => copy(fs, source, &step.origin)?,
                 };
                 Operation::Text { mode: *mode, content }
             }
@@ -248,6 +251,19 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         cwd: c_string(process.cwd.as_str())?,
         home: c_string(variable("HOME").unwrap_or("/"))?,
         kept: variable("WAYLAND_SOCKET").and_then(|fd| fd.parse().ok()),
+        timed: false,
+    })
+}
+
+/// No file that is copied is larger.
+const LARGEST_COPY: usize = 1 << 20;
+
+/// What a file of the system holds.
+fn copy(fs: &HostFs, source: &AbsPath, origin: &Origin) -> Result<Vec<u8>, Diagnostic> {
+    fs.read_bytes(source, LARGEST_COPY).map_err(|error| {
+        Diagnostic::error(Code::StepFailed, format!("cannot copy {source}"))
+            .at(origin)
+            .because(error)
     })
 }
 

@@ -99,12 +99,14 @@ impl Places {
     }
 
     /// A preset such as `base/gtk`, read as a part of the layer of the file
-    /// that names it.
+    /// that names it. Where no folder has it, the one that is built into the
+    /// program serves, so that a manifest works with the bare program too.
     ///
     /// # Errors
     /// When it is there and cannot be read or believed.
     pub fn preset(&self, layer: Layer, name: &str) -> Result<Option<Found>, Diagnostic> {
-        self.first(Layer::Vendor, layer, &format!("{name}.toml"))
+        let found = self.first(Layer::Vendor, layer, &format!("{name}.toml"))?;
+        Ok(found.or_else(|| built_in(layer, name)))
     }
 
     /// A manifest that was named by its path. It counts as a shipped one. Its
@@ -141,7 +143,10 @@ impl Places {
     /// The names of all presets, for guesses.
     pub fn presets(&self) -> Vec<String> {
         let folders = self.vendor.iter().map(|folder| folder.join("base"));
-        folders.flat_map(|folder| names_in(&folder)).map(|name| format!("base/{name}")).collect()
+        let shipped =
+            folders.flat_map(|folder| names_in(&folder)).map(|name| format!("base/{name}"));
+        let built_in = PRESETS.iter().map(|(name, _)| (*name).to_owned());
+        shipped.chain(built_in).collect()
     }
 
     /// The first file of this name in the folders of a layer.
@@ -192,7 +197,8 @@ impl Places {
 
     /// Whether nobody but root and the caller could have written it.
     fn believe(&self, about: &Metadata) -> Result<(), Refusal> {
-        if about.uid() != 0 && about.uid() != self.uid {
+        let owner = about.uid();
+        if owner != 0 && owner != self.uid && !crate::sys::probe::is_overflow_user(owner) {
             return Err(Refusal::Owner(about.uid()));
         }
         if about.mode() & 0o002 != 0 {
@@ -200,6 +206,20 @@ impl Places {
         }
         Ok(())
     }
+}
+
+/// The shipped presets.
+const PRESETS: [(&str, &str); 3] = [
+    ("base/gtk", include_str!("../../manifests/base/gtk.toml")),
+    ("base/qt", include_str!("../../manifests/base/qt.toml")),
+    ("base/x11", include_str!("../../manifests/base/x11.toml")),
+];
+
+/// A preset that is part of the program.
+fn built_in(layer: Layer, name: &str) -> Option<Found> {
+    let (name, text) = PRESETS.iter().find(|(known, _)| *known == name)?;
+    let path = PathBuf::from(format!("built in: manifests/{name}.toml"));
+    Some(Found { layer, path, text: text.as_bytes().to_vec() })
 }
 
 /// Why a file that is there is not taken.

@@ -399,12 +399,6 @@ impl Settings {
             found.push(("agents.ssh", ssh.origin.clone()));
         }
         flag!("agents.gpg", self.gpg_agent);
-        granted!("syscalls.nested", self.nested, Nested::None);
-        for feature in &self.syscalls.items {
-            if feature.value == SyscallFeature::Multiarch {
-                found.push(("syscalls.allow: multiarch", feature.origin.clone()));
-            }
-        }
         if let Some(limit) = self.limits.values.values().next() {
             found.push(("limits", limit.origin.clone()));
         }

@@ -4,6 +4,7 @@
 use crate::host::NodeKind;
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
+use crate::model::permission::Nested;
 use crate::model::plan::{Action, Kind};
 
 use super::Resolution;
@@ -28,17 +29,23 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("/dev/ptmx", "pts/ptmx"),
 ];
 
-/// Parts of /proc that can change the machine. Their owner is root, so an
-/// ordinary application could not write there; for root's own it matters.
-const PROC_READ_ONLY: [&str; 5] =
-    ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
+/// Parts of /proc that can change the machine.
+const PROC_READ_ONLY: [&str; 2] = ["/proc/sys", "/proc/sysrq-trigger"];
 
-/// Parts of /proc that tell about the machine what no application needs.
-const PROC_CLOSED: [(&str, Kind); 6] = [
+/// Further ones, whose files all belong to root and are shut to others: they
+/// are covered where the application has root's user id.
+const PROC_READ_ONLY_FOR_ROOT: [&str; 3] = ["/proc/irq", "/proc/bus", "/proc/fs"];
+
+/// Parts of /proc that tell what no application needs to know: the caller's
+/// keys and the addresses of the kernel.
+const PROC_CLOSED: [(&str, Kind); 2] = [("/proc/keys", Kind::File), ("/proc/kallsyms", Kind::File)];
+
+/// Further ones that only root can read anyway.
+const PROC_CLOSED_FOR_ROOT: [(&str, Kind); 6] = [
     ("/proc/kcore", Kind::File),
-    ("/proc/keys", Kind::File),
+    ("/proc/kmsg", Kind::File),
     ("/proc/timer_list", Kind::File),
-    ("/proc/kallsyms", Kind::File),
+    ("/proc/slabinfo", Kind::File),
     ("/proc/acpi", Kind::Folder),
     ("/proc/scsi", Kind::Folder),
 ];
@@ -142,14 +149,22 @@ fn devices(r: &mut Resolution<'_>) {
 fn proc(r: &mut Resolution<'_>) {
     let origin = Origin::builtin("own /proc");
     r.tree.put(Action::Proc { dest: fixed("/proc") }, &origin);
-    for (path, kind) in PROC_CLOSED {
+    if r.nested() == Nested::Container {
+        // The kernel mounts no further /proc where a part of this one is
+        // covered, and a nested container wants one.
+        return;
+    }
+    let root = r.facts.uid == 0;
+    let closed = PROC_CLOSED.iter().chain(PROC_CLOSED_FOR_ROOT.iter().filter(|_| root));
+    for (path, kind) in closed {
         if r.fs.look(&fixed(path)).is_ok() {
-            r.tree.put(Action::Close { dest: fixed(path), kind }, &origin);
+            r.tree.put(Action::Close { dest: fixed(path), kind: *kind }, &origin);
         }
     }
-    for path in PROC_READ_ONLY.map(fixed) {
-        if r.fs.look(&path).is_ok() {
-            r.tree.read_only(path, &origin);
+    let read_only = PROC_READ_ONLY.iter().chain(PROC_READ_ONLY_FOR_ROOT.iter().filter(|_| root));
+    for path in read_only {
+        if r.fs.look(&fixed(path)).is_ok() {
+            r.tree.read_only(fixed(path), &origin);
         }
     }
 }
@@ -162,13 +177,16 @@ mod tests {
     fn tables_hold_clean_paths() {
         let links = DEVICE_LINKS.map(|(dest, _)| dest);
         let closed = PROC_CLOSED.map(|(path, _)| path);
+        let closed_for_root = PROC_CLOSED_FOR_ROOT.map(|(path, _)| path);
         for path in MERGED
             .iter()
             .chain(&STORES)
             .chain(&DEVICES)
             .chain(&links)
             .chain(&PROC_READ_ONLY)
+            .chain(&PROC_READ_ONLY_FOR_ROOT)
             .chain(&closed)
+            .chain(&closed_for_root)
             .chain(&CACHES)
             .chain(&[SYS])
         {

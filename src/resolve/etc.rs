@@ -5,7 +5,7 @@ use crate::host::NodeKind;
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::permission::{Device, NetworkMode};
-use crate::model::plan::{Action, Kind};
+use crate::model::plan::{Action, Kind, Slot, Weight};
 
 use super::Resolution;
 use super::base::fixed;
@@ -75,6 +75,12 @@ const ENTRIES: [(&str, When, &str); 49] = [
     ("glvnd", When::Gpu, "which OpenGL drivers there are"),
 ];
 
+/// A file up to this size is copied; a larger one is shown.
+const COPIED: u64 = 16 << 10;
+
+/// Files that change while applications run, and are therefore shown.
+const LIVE: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
 /// Roots that are shown as a whole: a link into one is simply made anew.
 const SHOWN: [&str; 3] = ["/usr", "/nix/store", "/gnu/store"];
 
@@ -102,6 +108,14 @@ pub fn resolve(r: &mut Resolution<'_>) {
         if let Ok(place) = etc.join(name) {
             entry(r, &place, &Origin::builtin(&format!("/etc/{name}: {why}")));
         }
+    }
+    if network {
+        r.note(
+            Weight::Info,
+            "names of hosts are looked up as /etc/resolv.conf says when the run begins; a change of network that replaces the file is not seen".to_owned(),
+            None,
+            Some("start the application again after the network has changed"),
+        );
     }
     accounts(r);
     let origin = Origin::builtin("made up for every application");
@@ -135,6 +149,15 @@ fn entry(r: &mut Resolution<'_>, place: &AbsPath, origin: &Origin) {
     }
     let kind = match found.node.kind {
         NodeKind::Folder => Kind::Folder,
+        NodeKind::File
+            if found.node.size <= COPIED
+                && found.node.mode & 0o004 != 0
+                && !LIVE.contains(&place.as_str()) =>
+        {
+            let slot = Slot::Copy { source: found.real };
+            r.tree.put(Action::Fill { dest: place.clone(), mode: 0o444, slot }, origin);
+            return;
+        }
         NodeKind::File => Kind::File,
         NodeKind::Link | NodeKind::Socket | NodeKind::Device | NodeKind::Other => return,
     };

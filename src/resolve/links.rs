@@ -121,7 +121,8 @@ impl<'a> Links<'a> {
 
     /// Whether only the caller or root can have put a link into this folder.
     fn is_trusted(&self, folder: &AbsPath, node: &Node) -> bool {
-        let ours = node.uid == 0 || node.uid == self.uid || node.uid == OVERFLOW;
+        let ours =
+            node.uid == 0 || node.uid == self.uid || crate::sys::probe::is_overflow_user(node.uid);
         ours && node.mode & 0o002 == 0 && !self.is_written(folder)
     }
 
@@ -132,7 +133,3 @@ impl<'a> Links<'a> {
         })
     }
 }
-
-/// The id that the kernel shows for owners which have none in the caller's
-/// user namespace: root's own folders look so from inside a container.
-const OVERFLOW: u32 = 65534;

@@ -10,7 +10,7 @@
 //! base, etc      what every sandbox has
 //! home           whose home it is
 //! files          what is granted of the host's files, protected paths
-//! display, audio, devices, network
+//! display, audio, devices, network, syscalls
 //! program        what is run, and what it needs to be found
 //! arguments      files that were named for this one run
 //! environment    variables, by allow-list
@@ -30,6 +30,7 @@ mod links;
 mod network;
 mod program;
 pub mod protected;
+mod syscalls;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -132,6 +133,7 @@ pub fn resolve(
     audio::resolve(&mut r);
     devices::resolve(&mut r);
     network::resolve(&mut r);
+    syscalls::resolve(&mut r);
     let command = program::resolve(&mut r);
     arguments::resolve(&mut r);
     let cwd = arguments::working_folder(&r);
@@ -162,6 +164,11 @@ impl Resolution<'_> {
     /// Whose network is seen.
     fn network_mode(&self) -> NetworkMode {
         self.settings().network.mode.as_ref().map_or(NetworkMode::None, |mode| mode.value)
+    }
+
+    /// Which further sandboxes may be built inside.
+    fn nested(&self) -> Nested {
+        self.settings().nested.as_ref().map_or(Nested::None, |nested| nested.value)
     }
 
     /// The origin of a grant of sound, if there is one.
@@ -231,7 +238,7 @@ impl Resolution<'_> {
             return Err(self.errors);
         }
         let settings = &self.policy.settings;
-        let nested = settings.nested.as_ref().map_or(Nested::None, |nested| nested.value);
+        let nested = self.nested();
         let rules = tree::landlock_rules(&tree);
         let (mode, origin) = settings.landlock.as_ref().map_or_else(
             || (LandlockMode::Best, Origin::builtin("landlock at its best")),
@@ -260,7 +267,8 @@ impl Resolution<'_> {
             landlock: LandlockPlan {
                 mode,
                 origin,
-                rules,
+                files: nested != Nested::Container,
+                rules: if nested == Nested::Container { Vec::new() } else { rules },
                 connect: ports(&settings.network.connect),
                 listen: ports(&settings.network.listen),
             },

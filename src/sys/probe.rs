@@ -169,3 +169,25 @@ pub fn try_filter() -> Result<()> {
         super::confine::load_filter(&[allow])
     })
 }
+
+/// Whether a user id has no meaning in this process's user namespace, so that
+/// the kernel shows it for every owner from outside: inside a container the
+/// host's root looks so.
+pub fn is_overflow_user(uid: u32) -> bool {
+    const OVERFLOW: u32 = 65534;
+    if uid != OVERFLOW {
+        return false;
+    }
+    // Three numbers a line: first id inside, first outside, how many.
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| {
+        !map.lines().any(|line| {
+            let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+            match (numbers.next(), numbers.nth(1)) {
+                (Some(Ok(first)), Some(Ok(count))) => {
+                    (first..first + count).contains(&u64::from(uid))
+                }
+                _ => true,
+            }
+        })
+    })
+}

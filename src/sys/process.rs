@@ -165,6 +165,12 @@ pub fn execute(program: &CString, arguments: &StringArray, environment: &StringA
     }
 }
 
+/// The monotonic clock in nanoseconds, which all processes share.
+pub fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Ends this process at once: no destructors, no exit handlers.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit never returns and touches no memory of ours.

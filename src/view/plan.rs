@@ -13,6 +13,13 @@ pub fn sentence(action: &Action) -> String {
         Action::Folder { dest, .. } => format!("make the folder {dest}"),
         Action::Link { dest, target } => format!("make the link {dest} -> {}", safe(target)),
         Action::Text { dest, .. } => format!("write {dest}"),
+        Action::Fill { dest, slot: Slot::Copy { source }, .. } => {
+            if source == dest {
+                format!("copy {dest}")
+            } else {
+                format!("copy {source} to {dest}")
+            }
+        }
         Action::Fill { dest, slot: Slot::XCookie { display, .. }, .. } => {
             format!("write the cookie of display {display} to {dest}")
         }

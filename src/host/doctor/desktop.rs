@@ -63,7 +63,7 @@ fn runtime_dir(session: &SessionFindings) -> Check {
             NAME,
             Status::Degraded,
             "no usable XDG_RUNTIME_DIR",
-            "Wayland, sound and the session bus are not found, and `pinfold ps` cannot list what runs.",
+            "Wayland, sound and the session bus are not found, and running sandboxes leave no record.",
         )
         .remedy("log in through a session manager, or: loginctl enable-linger, and set XDG_RUNTIME_DIR=/run/user/$(id -u)"),
     }

@@ -232,14 +232,16 @@ fn listing() {
             (id("d.e.F"), vec![(Layer::Vendor, tree.at("vendor/d.e.F.toml"))]),
         ]
     );
-    assert_eq!(tree.places.presets(), ["base/gtk"]);
+    assert_eq!(tree.places.presets(), ["base/gtk", "base/gtk", "base/qt", "base/x11"]);
 }
 
 #[test]
 fn presets_lie_in_vendor_folders_and_take_the_layer_of_who_names_them() {
     let tree = Tree::new();
     tree.write("user/base/gtk.toml", "u");
-    assert_eq!(tree.places.preset(Layer::User, "base/gtk").unwrap(), None);
+    let found = tree.places.preset(Layer::User, "base/gtk").unwrap().unwrap();
+    assert!(found.name().starts_with("built in: "), "{}", found.name());
+    assert_eq!(tree.places.preset(Layer::User, "base/none").unwrap(), None);
     tree.write("vendor/base/gtk.toml", "v");
     let found = tree.places.preset(Layer::User, "base/gtk").unwrap().unwrap();
     assert_eq!((found.layer, found.text), (Layer::User, b"v".to_vec()));
@@ -257,5 +259,20 @@ fn paths_that_can_be_pasted() {
         ("~x", "'~x'"),
     ] {
         assert_eq!(shell_word(Path::new(path)), want);
+    }
+}
+
+#[test]
+fn every_shipped_preset_is_built_in_and_parses() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/base");
+    let mut shipped: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| format!("base/{}", name.strip_suffix(".toml").unwrap()))
+        .collect();
+    shipped.sort();
+    assert_eq!(shipped, PRESETS.map(|(name, _)| name));
+    for (name, text) in PRESETS {
+        assert!(super::super::parse::parse(text.as_bytes(), name, Layer::Vendor).is_ok(), "{name}");
     }
 }

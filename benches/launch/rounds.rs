@@ -1,0 +1,156 @@
+//! Rounds of whole processes.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// Rounds that are not counted.
+const WARM_UP: usize = 5;
+
+/// A command under measurement.
+pub struct Command {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: Option<Vec<(String, String)>>,
+    /// Descriptors that the command inherits; kept open as long as it is used.
+    pub held: Vec<std::os::fd::OwnedFd>,
+}
+
+impl Command {
+    /// A command with this process's environment.
+    pub fn new(name: &str, program: &Path, arguments: Vec<String>) -> Command {
+        Command {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            arguments,
+            environment: None,
+            held: Vec::new(),
+        }
+    }
+
+    /// Runs once: nanoseconds to the first instruction and to the end.
+    pub fn once(&self) -> Result<(u64, u64), String> {
+        // Every run reads what it is handed from the beginning.
+        for fd in &self.held {
+            rustix::fs::seek(fd, rustix::fs::SeekFrom::Start(0))
+                .map_err(|errno| errno.to_string())?;
+        }
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(environment) = &self.environment {
+            command.env_clear().envs(environment.iter().cloned());
+        }
+        let begin = now();
+        let mut child = command.spawn().map_err(|error| format!("{}: {error}", self.name))?;
+        let mut stamp = [0; 8];
+        let read = child.stdout.take().map(|mut pipe| pipe.read_exact(&mut stamp));
+        let status = child.wait().map_err(|error| error.to_string())?;
+        let end = now();
+        if !status.success() || !matches!(read, Some(Ok(()))) {
+            let mut why = String::new();
+            if let Some(mut pipe) = child.stderr.take() {
+                let _ = pipe.read_to_string(&mut why);
+            }
+            return Err(format!("{} ended with {status}: {why}", self.name));
+        }
+        Ok((u64::from_ne_bytes(stamp).saturating_sub(begin), end - begin))
+    }
+}
+
+fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// What was measured of one command.
+pub struct Figures {
+    name: String,
+    start: Vec<u64>,
+    total: Vec<u64>,
+    ratios: Vec<f64>,
+}
+
+impl Figures {
+    /// A row of the table.
+    pub fn row(&self) -> String {
+        format!(
+            "| {} | {:.2} | {:.2} | {:.2} .. {:.2} | {:.2} |",
+            self.name,
+            ms(quantile(&self.start, 0.5)),
+            ms(quantile(&self.total, 0.5)),
+            ms(quantile(&self.start, 0.1)),
+            ms(quantile(&self.start, 0.9)),
+            middle(&self.ratios),
+        )
+    }
+
+    /// The same for machines.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "command": self.name,
+            "start_ms": ms(quantile(&self.start, 0.5)),
+            "start_p10_ms": ms(quantile(&self.start, 0.1)),
+            "start_p90_ms": ms(quantile(&self.start, 0.9)),
+            "total_ms": ms(quantile(&self.total, 0.5)),
+            "ratio": middle(&self.ratios),
+        })
+    }
+}
+
+fn ms(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e6
+}
+
+fn quantile(values: &[u64], part: f64) -> u64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
+}
+
+fn middle(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// Runs all commands in rounds; ratios are to the first.
+pub fn run(commands: &[Command], rounds: usize) -> Result<Vec<Figures>, String> {
+    let mut figures: Vec<Figures> = commands
+        .iter()
+        .map(|command| Figures {
+            name: command.name.clone(),
+            start: Vec::new(),
+            total: Vec::new(),
+            ratios: Vec::new(),
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..commands.len()).collect();
+    let mut seed = 7u64;
+    for round in 0..WARM_UP + rounds {
+        // A shuffle that is the same at every call.
+        for at in (1..order.len()).rev() {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            order.swap(at, (seed >> 33) as usize % (at + 1));
+        }
+        let mut times = vec![(0, 0); commands.len()];
+        for &at in &order {
+            times[at] = commands[at].once()?;
+        }
+        if round < WARM_UP {
+            continue;
+        }
+        for (figure, (start, total)) in figures.iter_mut().zip(&times) {
+            figure.start.push(*start);
+            figure.total.push(*total);
+            figure.ratios.push(*start as f64 / times[0].0 as f64);
+        }
+    }
+    Ok(figures)
+}
