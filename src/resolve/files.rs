@@ -7,7 +7,8 @@
 //! closed path lies is taken apart:
 //!
 //! - An explicit denial of something that exists is covered where it lies, so
-//!   that the rest of the folder works as it does outside.
+//!   that the rest of the folder works as it does outside. The cover is a
+//!   private folder in memory where another grant opens a part of it.
 //! - For everything else the folder itself is never shown. What takes its
 //!   place is a folder of the sandbox, with each present entry of the real
 //!   one shown in it but for the closed ones; so a closed path that does not
@@ -59,6 +60,8 @@ struct Closed {
     real: Option<AbsPath>,
     exists: bool,
     folder: bool,
+    /// Whether a grant opens something in it, for which it needs a place.
+    opened: bool,
     why: Why,
 }
 
@@ -101,7 +104,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
     if shared.is_none() && lists.iter().all(|(_, list)| list.is_empty()) {
         return;
     }
-    let closed = closed(r);
+    let mut closed = closed(r);
     let mut grants = Vec::new();
     if let Some(origin) = shared {
         let path = r.home.clone();
@@ -111,6 +114,11 @@ pub fn resolve(r: &mut Resolution<'_>) {
         for entry in list {
             expand(r, right, &entry, &mut grants);
         }
+    }
+    for shut in &mut closed {
+        shut.opened = grants
+            .iter()
+            .any(|grant| shut.opens_to(grant.origin.layer) && grant.path.is_beneath(&shut.path));
     }
     // Broader grants first, so that a narrower one can stand inside.
     grants.sort_by(|a, b| a.path.elements().cmp(b.path.elements()).then(a.right.cmp(&b.right)));
@@ -136,7 +144,7 @@ fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
 
 fn known(r: &Resolution<'_>, path: AbsPath, why: Why) -> Closed {
     if r.fs.is_missing(&path) {
-        return Closed { path, real: None, exists: false, folder: false, why };
+        return Closed { path, real: None, exists: false, folder: false, opened: false, why };
     }
     // A closed path's own link is followed wherever it lies: whoever planted
     // it can only close more by it.
@@ -147,9 +155,10 @@ fn known(r: &Resolution<'_>, path: AbsPath, why: Why) -> Closed {
             path,
             exists: true,
             folder: found.node.kind == NodeKind::Folder,
+            opened: false,
             why,
         },
-        Err(_) => Closed { path, real: None, exists: false, folder: false, why },
+        Err(_) => Closed { path, real: None, exists: false, folder: false, opened: false, why },
     }
 }
 
@@ -470,8 +479,12 @@ fn place(
                     .relative_to(&dest)
                     .or_else(|| shut.real.as_ref().and_then(|path| path.relative_to(&real)))
                     .or_else(|| shut.path.relative_to(&real))?;
-                let kind = if shut.folder { Kind::Folder } else { Kind::File };
-                Some(Action::Close { dest: dest.join(place).ok()?, kind })
+                let dest = dest.join(place).ok()?;
+                Some(match (shut.folder, shut.opened) {
+                    (true, true) => Action::Tmpfs { dest, mode: 0o755, size: 0 },
+                    (true, false) => Action::Close { dest, kind: Kind::Folder },
+                    (false, _) => Action::Close { dest, kind: Kind::File },
+                })
             })
             .collect();
         show(r, grant, dest, real, kind);
