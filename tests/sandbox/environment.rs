@@ -146,9 +146,7 @@ fn masks_and_signals_are_the_callers() {
 
 fn an_appimage_is_told_to_unpack() {
     let world = World::new();
-    let image = world.path("~/Apps/Tool.AppImage");
-    world.folder("~/Apps");
-    std::fs::copy(world.path("@/probe"), &image).unwrap();
+    let image = world.copy(world.path("@/probe"), "~/Apps/Tool.AppImage");
     let run = world.program(&[image.to_str().unwrap(), "env"]).run();
     assert_eq!(run.value(0)["APPIMAGE_EXTRACT_AND_RUN"], "1", "{}", run.told());
     assert!(world.app("env").run().value(0).get("APPIMAGE_EXTRACT_AND_RUN").is_none());

@@ -188,9 +188,7 @@ fn flags_are_grants() {
 
 fn execution_in_the_home_needs_a_word() {
     let world = World::new();
-    world.folder("~/tools");
-    std::fs::copy("/usr/bin/true", world.path("~/tools/true")).unwrap();
-    set_mode(world.path("~/tools/true"), 0o755);
+    world.copy("/usr/bin/true", "~/tools/true");
     world.outside("exec ~/tools/true").all_work();
     let run = world.app("exec ~/tools/true").manifest("[filesystem]\nread = [\"~/tools\"]").run();
     run.all_refused(&["EACCES"]);

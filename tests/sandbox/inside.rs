@@ -177,7 +177,7 @@ fn init_is_out_of_reach() {
     world.outside("list /proc/self/fd readlink /proc/self/exe read /proc/self/environ").all_work();
     let run = world
         .app(
-            "list /proc/1/fd readlink /proc/1/exe read /proc/1/environ open-write /proc/1/exe \
+            "readlink /proc/1/fd/0 readlink /proc/1/exe read /proc/1/environ open-write /proc/1/exe \
              list /proc/1/root read /proc/1/maps open-write /proc/1/mem",
         )
         .run();

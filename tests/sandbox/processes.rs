@@ -58,8 +58,7 @@ fn programs_that_are_not_there() {
         run.ended_with(127).says(command).says(".toml:3:");
     }
     // The caller's path has no say.
-    world.folder("~/bin");
-    std::fs::copy("/usr/bin/true", world.path("~/bin/only-mine")).unwrap();
+    world.copy("/usr/bin/true", "~/bin/only-mine");
     let run = world.program(&["only-mine"]).variable("PATH", "~/bin:/usr/bin").run();
     run.ended_with(127);
 }
@@ -134,7 +133,7 @@ fn a_run_lasts_until_its_last_process() {
         .manifest("[filesystem]\nwrite = [\"~/Share\"]")
         .start();
     running.await_word("ready");
-    assert_eq!(world.records().len(), 1);
+    until("there is a record", || world.records().len() == 1);
     world.file("~/Share/go", "");
     running.finish().ended_with(9);
     assert!(world.exists("~/Share/done"));
@@ -181,8 +180,7 @@ fn the_status_descriptor_of_failures() {
 fn a_program_outside_the_system() {
     let world = World::new();
     world.file("@/apps/neighbour", "s3cret");
-    let program = world.path("@/apps/tool");
-    std::fs::copy(world.path("@/probe"), &program).unwrap();
+    let program = world.copy(world.path("@/probe"), "@/apps/tool");
     let neighbour = world.text("@/apps/neighbour");
     let words = [program.to_str().unwrap(), "read", &neighbour, "open-write", "/proc/self/exe"];
     let run = world.program(&words).run();

@@ -214,8 +214,6 @@ fn keys_without_effect_are_refused() {
         "[accessibility]\nenabled = true",
         "[agents]\nssh = true",
         "[agents]\ngpg = true",
-        "[syscalls]\nnested = \"browser\"",
-        "[syscalls]\nallow = [\"multiarch\"]",
         "[limits]\nmemory = \"1G\"",
     ] {
         let bad = run(&world, &format!("{START}{text}\n"));

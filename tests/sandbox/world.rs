@@ -70,7 +70,7 @@ impl World {
         for path in [world.home(), world.runtime()] {
             fs::DirBuilder::new().mode(0o700).create(path).unwrap();
         }
-        fs::copy(probe(), world.probe()).unwrap();
+        world.copy(probe(), "@/probe");
         world
     }
 
@@ -110,6 +110,18 @@ impl World {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path
+    }
+
+    /// Copies a program. Another process does it: a descriptor of ours that
+    /// can write would for a moment be open in what other tests start as well,
+    /// and the kernel executes no file that somebody may write.
+    pub fn copy(&self, from: impl AsRef<Path>, to: &str) -> PathBuf {
+        let to = self.path(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copied = Command::new("/bin/cp").arg(from.as_ref()).arg(&to).status().unwrap();
+        assert!(copied.success(), "cannot copy {}", from.as_ref().display());
+        set_mode(&to, 0o755);
+        to
     }
 
     /// Makes a folder, and those above it.
