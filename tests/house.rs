@@ -376,10 +376,8 @@ fn the_check_of_the_child_can_fail() {
 // --- names and notes -------------------------------------------------------------
 
 /// Names that say nothing.
-const EMPTY: [&str; 9] = [
-    "util", "utils", "helper", "helpers", "manager", "managers", "common", "misc", "stuff",
-    "shared",
-];
+const EMPTY: [&str; 9] =
+    ["util", "utils", "helper", "helpers", "manager", "managers", "common", "misc", "stuff"];
 
 fn says_nothing(file: &str, _text: &str) -> Vec<String> {
     let names = file.trim_end_matches(".rs").split(['/', '_', '-']);

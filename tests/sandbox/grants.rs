@@ -162,6 +162,9 @@ fn a_missing_grant_is_noted() {
     run.all_work().says("Nowhere is not there; skipped").says("Neither is not there; skipped");
     assert!(run.errors.contains(".toml:5:"), "no place is named: {}", run.told());
     assert!(!world.exists("~/Nowhere") && !world.exists("~/Neither"));
+    let grant = "[filesystem]\nread = [\"~/Nowhere\"]";
+    let quiet = world.app("stat ~/").manifest(grant).flags("-q").run();
+    assert_eq!(quiet.all_work().errors, "");
 }
 
 fn a_missing_required_grant_is_refused() {

@@ -105,6 +105,16 @@ fn other_homes_of_pinfold_are_out_of_reach() {
     let other = "~/.local/share/pinfold/apps/org.example.Other/kept";
     world.app("write ~/kept s3cret").id("org.example.Other").run().all_work();
     world.outside(&format!("read {other}")).all_work();
+    // Nor can it take back what is remembered about where it may write.
+    let ledger = "~/.local/state/pinfold/written";
+    world.app("stat ~/").flags("--create ~/Share").run().all_work();
+    world.outside(&format!("read {ledger}")).all_work();
+    let run = world
+        .app(&format!("truncate {ledger}"))
+        .manifest("[filesystem]\nwrite = [\"~\", \"~/.local/state\", \"~/.local/state/pinfold\"]")
+        .run();
+    run.all_refused(UNSEEN);
+    assert_ne!(world.content(ledger), "");
     for manifest in [
         "[filesystem]\nread = [\"~\"]",
         "[filesystem]\nwrite = [\"~/.local/share\"]",

@@ -5,7 +5,7 @@ use std::fs::File;
 use serde_json::Value;
 
 use crate::tests;
-use crate::world::{FIXED, World};
+use crate::world::{FIXED, UNSEEN, World, is_root};
 
 tests![
     only_its_own_processes,
@@ -19,6 +19,8 @@ tests![
     the_callers_ids,
     devices_are_the_harmless_ones,
     init_is_out_of_reach,
+    parts_of_proc_are_shut,
+    landlock_can_be_required,
 ];
 
 fn only_its_own_processes() {
@@ -186,4 +188,29 @@ fn init_is_out_of_reach() {
     let run = world.app("signal 1 9 signal 1 15 pids").run();
     assert!(run.value(2).get("1").is_some(), "{}", run.told());
     run.ended_with(0);
+}
+
+fn parts_of_proc_are_shut() {
+    let world = World::new();
+    let mut acts = "open-read /proc/kcore open-read /proc/keys open-read /proc/timer_list \
+                    open-read /proc/kallsyms open-read /proc/kmsg "
+        .to_owned();
+    if is_root() {
+        // Nobody else finds anything in these.
+        acts.push_str("list /proc/acpi list /proc/scsi");
+    }
+    let outside = world.outside(&acts);
+    assert!(outside.results().iter().any(|result| result["ok"] == true), "{}", outside.told());
+    world.app(&acts).run().all_refused(UNSEEN);
+    world.app("read /proc/cpuinfo read /proc/meminfo read /proc/stat").run().all_work();
+}
+
+fn landlock_can_be_required() {
+    let world = World::new();
+    let run = world.app("say ran").flags("--require-landlock").run();
+    if run.code == Some(0) {
+        run.all_work();
+    } else {
+        run.ended_with(69).says("landlock is required").says("lacks: ").never_shows("ran");
+    }
 }

@@ -14,6 +14,7 @@ use crate::world::{UNSEEN, World, is_full, set_mode};
 tests![
     a_persons_link_is_followed,
     a_link_outside_the_home_keeps_both_names,
+    a_home_behind_a_link,
     a_link_where_an_application_wrote_is_not_followed,
     the_ledger_outlives_manifests_and_flags,
     a_link_above_the_granted_path,
@@ -55,6 +56,26 @@ fn a_link_outside_the_home_keeps_both_names() {
         .run();
     run.all_work();
     assert_eq!(run.value(2), "mnt/data");
+}
+
+fn a_home_behind_a_link() {
+    let world = World::new();
+    world.file("~/Documents/a", "text");
+    world.file("~/secret", "s3cret");
+    world.link("home", "@/alias");
+    let acts = "read @/alias/Documents/a read ~/Documents/a env write @/alias/kept x \
+                read @/alias/secret";
+    let run = world
+        .app(acts)
+        .manifest("[filesystem]\nread = [\"xdg-documents\"]")
+        .variable("HOME", "@/alias")
+        .cwd("@/alias/Documents")
+        .run();
+    assert_eq!((run.value(0), run.value(1)), ("text".into(), "text".into()));
+    assert_eq!(run.value(2)["HOME"], world.path("@/alias").display().to_string());
+    run.value(3);
+    run.refused(4, UNSEEN);
+    assert!(world.own("kept").exists());
 }
 
 /// A world in which another application has left a link in `~/Projects`.

@@ -20,6 +20,7 @@ tests![
     the_status_descriptor,
     the_status_descriptor_of_failures,
     a_program_outside_the_system,
+    a_shell_in_place_of_the_program,
 ];
 
 fn exit_codes() {
@@ -53,7 +54,8 @@ fn programs_that_cannot_be_executed() {
 
 fn programs_that_are_not_there() {
     let world = World::new();
-    for command in ["/nowhere/program", "pinfold-has-no-such-program"] {
+    // What looks like an option is a program's name all the same.
+    for command in ["/nowhere/program", "pinfold-has-no-such-program", "--bind", "-v"] {
         let run = world.program(&[command]).run();
         run.ended_with(127).says(command).says(".toml:3:");
     }
@@ -138,6 +140,14 @@ fn a_run_lasts_until_its_last_process() {
     running.finish().ended_with(9);
     assert!(world.exists("~/Share/done"));
     world.assert_nothing_left();
+}
+
+fn a_shell_in_place_of_the_program() {
+    let world = World::new();
+    world.file("~/secret", "");
+    let run = world.app("say probe").flags("--shell").arguments("-c id;ls").run();
+    run.ended_with(0).never_shows("probe").never_shows("secret");
+    assert!(run.output.starts_with("uid="), "{}", run.told());
 }
 
 /// Runs with the status descriptor on a file; gives its lines.

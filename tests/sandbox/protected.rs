@@ -10,6 +10,7 @@ tests![
     shut_inside_a_broad_write,
     shut_in_a_shared_home,
     cannot_be_made_while_missing,
+    cannot_be_created_by_a_manifest,
     shut_when_made_during_the_run,
     nothing_new_in_the_real_home,
     bash_still_reads_its_profile,
@@ -116,6 +117,25 @@ fn cannot_be_made_while_missing() {
         }
     }
     world.outside("mkdir ~/.ssh write ~/.ssh/authorized_keys x write ~/.bashrc x").all_work();
+}
+
+fn cannot_be_created_by_a_manifest() {
+    let world = World::new();
+    world.folder("~/Papers");
+    let run = world
+        .app("write ~/.ssh/rc x write ~/.config/autostart/x x write ~/Papers/private/a x")
+        .manifest(
+            "[filesystem]\ncreate = [\"~/.ssh\", \"~/.config/autostart\", \"~/Papers/private\"]\n\
+             deny = [\"~/Papers/private\"]",
+        )
+        .run();
+    run.says(".ssh stays shut").says("autostart stays shut");
+    for path in ["~/.ssh", "~/.config", "~/Papers/private"] {
+        assert!(!world.exists(path), "{path}: {}", run.told());
+    }
+    // Who names one on the command line gets it.
+    world.app("write ~/.ssh/rc x").flags("--create ~/.ssh").run().all_work();
+    assert_eq!(world.content("~/.ssh/rc"), "x");
 }
 
 fn shut_when_made_during_the_run() {

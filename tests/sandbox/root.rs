@@ -1,14 +1,15 @@
 //! What matters when root runs a sandbox, and only then.
 
-use crate::world::{FIXED, World, is_root, until};
+use crate::world::{FIXED, World, finish, is_root, pinfold, set_mode, until};
 
 /// The tests, or a word about each that is not done here.
 pub fn tests() -> Vec<libtest_mimic::Trial> {
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
         ("a_warning_is_printed", a_warning_is_printed),
         ("the_machine_cannot_be_changed", the_machine_cannot_be_changed),
         ("an_application_in_opt", an_application_in_opt),
         ("files_of_root_alone", files_of_root_alone),
+        ("a_set_user_id_launcher_refuses", a_set_user_id_launcher_refuses),
         ("init_keeps_nothing_of_the_callers_open", init_keeps_nothing_of_the_callers_open),
     ];
     tests
@@ -83,6 +84,23 @@ fn an_application_in_opt() {
     run.value(1);
     run.refused(2, &["EROFS", "EACCES"]).refused(3, &["ENOENT", "EACCES"]);
     run.says("is shown to read and execute");
+}
+
+fn a_set_user_id_launcher_refuses() {
+    let world = World::new();
+    let folder = tempfile::Builder::new().prefix("pinfold-").tempdir_in("/var/tmp").unwrap();
+    set_mode(folder.path(), 0o755);
+    let program = world.copy(pinfold(), folder.path().join("pinfold").to_str().unwrap());
+    let nobody = |mode: u32| {
+        set_mode(&program, mode);
+        let mut command = world.command(std::path::Path::new("/usr/bin/setpriv"));
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(&program).arg("doctor").current_dir("/");
+        finish(command, None)
+    };
+    let plain = nobody(0o755);
+    assert!(!plain.errors.contains("more rights"), "{}", plain.told());
+    nobody(0o4755).ended_with(69).says("more rights than the account that started it");
 }
 
 fn files_of_root_alone() {

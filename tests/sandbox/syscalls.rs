@@ -9,6 +9,7 @@ tests![
     foreign_architectures,
     socket_families,
     further_user_namespaces_have_two_locks,
+    nested_sandboxes_by_level,
     unknown_calls,
     what_every_application_needs,
 ];
@@ -179,6 +180,33 @@ fn further_user_namespaces_have_two_locks() {
     drop(running);
     let run = world.app(&format!("unshare {new_user}")).run();
     run.all_refused(&["EPERM"]);
+}
+
+fn nested_sandboxes_by_level() {
+    let world = World::new();
+    let (user, mount) = (libc::CLONE_NEWUSER, libc::SYS_mount);
+    let both = user | libc::CLONE_NEWNS;
+    let acts = format!(
+        "apart unshare {user} status end apart unshare {both} end apart unshare {user} \
+         syscall {mount} 0 0 0 0 0 end"
+    );
+    let level =
+        |name: &str| world.app(&acts).manifest(&format!("[syscalls]\nnested = {name:?}")).run();
+    let errnos = |run: &crate::world::Run| {
+        let at = |act: usize, inner: usize| run.value(act)["results"][inner]["errno"].clone();
+        [at(0, 0), at(1, 0), at(2, 1)].map(|errno| errno.as_str().unwrap_or("none").to_owned())
+    };
+    assert_eq!(errnos(&world.outside(&acts)), ["none", "none", "EFAULT"]);
+    assert_eq!(errnos(&level("none")), ["EPERM", "EPERM", "EPERM"]);
+    let browser = level("browser");
+    assert_eq!(errnos(&browser)[0], "none", "{}", browser.told());
+    assert_eq!(errnos(&browser)[2], "EPERM", "{}", browser.told());
+    let container = level("container");
+    if is_root() {
+        container.ended_with(65).says("is refused for root");
+    } else {
+        assert_eq!(errnos(&container)[..2], ["none", "none"], "{}", container.told());
+    }
 }
 
 fn unknown_calls() {
