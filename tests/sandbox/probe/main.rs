@@ -407,6 +407,23 @@ fn processes(act: &str, words: &mut Words) -> Answer {
             std::io::stdin().take(MOST).read_to_string(&mut text)?;
             Ok(json!(text))
         }
+        // Takes one signal, and tells whether it came a second time.
+        "await-signal" => {
+            let number: i32 = words.number();
+            let mut set = nix::sys::signal::SigSet::empty();
+            set.add(nix::sys::signal::Signal::try_from(number)?);
+            set.thread_block()?;
+            println!("waiting");
+            set.wait()?;
+            std::thread::sleep(Duration::from_millis(300));
+            let text = fs::read_to_string("/proc/self/status")?;
+            let pending = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")))
+                .filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+                .any(|mask| mask >> (number - 1) & 1 == 1);
+            Ok(json!(if pending { "twice" } else { "once" }))
+        }
         // Descriptors as a careless parent leaves them: open across exec.
         "junk-fds" => {
             let count: usize = words.number();
