@@ -4,13 +4,27 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::report::ExitCode;
+
+/// What stands beneath the list of subcommands.
+fn exit_codes() -> String {
+    let mut text = "Start with `pinfold tour`, which needs no set-up.\n\n\
+                    Exit codes: `pinfold run` ends with the application's own, or 128+N when \
+                    signal N ended it. Pinfold's own:"
+        .to_owned();
+    for code in ExitCode::ALL {
+        text.push_str(&format!("\n  {:>3}  {}", code.number(), code.meaning()));
+    }
+    text
+}
+
 /// A desktop application sandbox that explains itself.
 #[derive(Debug, Parser)]
 #[command(
     name = "pinfold",
     version,
     about = "Runs desktop applications with just the files, sockets and devices that their manifest grants",
-    after_help = "Start with `pinfold tour`, which needs no set-up. Exit codes: the application's own; 2 usage, 65 manifest, 69 the host forbids it, 70 a bug, 125 a set-up step failed, 126 not executable, 127 not found, 128+N ended by signal N.",
+    after_help = exit_codes(),
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -23,29 +37,96 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an application in its sandbox
+    #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
-    /// List the applications that have a manifest
+    /// List the applications that have a manifest, and whether each is installed
+    #[command(after_help = LIST_EXAMPLES)]
     List(List),
-    /// Show what an application may do, in plain language
+    /// Show what an application may do, in plain language, and which line says so
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
     /// Show every step that a run would take
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanOf),
-    /// Tell what this host can and cannot enforce
+    /// Tell what this host can and cannot enforce, and how to mend it
+    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
-    /// See, side by side, what the host sees and what an application inside sees
+    /// See, side by side, what a program sees outside and inside a sandbox
+    #[command(after_help = TOUR_EXAMPLES)]
     Tour(Tour),
     /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Write the manual pages
+    #[command(after_help = MAN_EXAMPLES)]
     Man {
-        /// The folder to write them to
+        /// The folder to write them to, made where it is missing
         #[arg(long, value_name = "DIR")]
         output: PathBuf,
     },
 }
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pinfold run org.gnome.Evince ~/Papers/one.pdf
+      The program can read this one file, beside what its manifest grants.
+  pinfold run --share network --write ~/Downloads org.gnome.Evince
+      More for this one run: its network, and a folder to write to.
+  pinfold run --shell org.gnome.Evince
+      A shell in the same sandbox, to look around.
+  pinfold run ./my.toml
+      A manifest file of your own.
+
+The options of pinfold stand before APP; what follows APP is the program's.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  pinfold list
+  pinfold list --json
+
+Manifests lie in /usr/share/pinfold/manifests (vendor), /etc/pinfold (admin)
+and ~/.config/pinfold (user).";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  pinfold show org.gnome.Evince
+  pinfold show --share network org.gnome.Evince
+      What would be different with these flags of `pinfold run`.
+  pinfold show ./my.toml";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  pinfold plan org.gnome.Evince
+  pinfold plan --json org.gnome.Evince ~/Papers/one.pdf
+      The very plan that a run with this argument would carry out.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  pinfold doctor
+  pinfold doctor --json
+
+Ends with 0 where sandboxes can be built and with 69 where none can.";
+
+const TOUR_EXAMPLES: &str = "\
+Examples:
+  pinfold tour
+  pinfold tour | less -R
+
+It needs no set-up and no privilege, tries nothing that would change this
+machine, and leaves nothing behind. Ends with 0 where the sandbox worked and
+with 69 where this host allows none.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  pinfold completions bash > ~/.local/share/bash-completion/completions/pinfold
+  pinfold completions fish > ~/.config/fish/completions/pinfold.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  pinfold man --output ./man && man ./man/pinfold-run.1";
 
 /// What one run can be given beyond the manifest. Each flag is a statement of
 /// the topmost layer.
@@ -60,22 +141,22 @@ pub struct Grants {
     /// Make a folder if it is missing, and let the application change what is in it
     #[arg(long, value_name = "PATH")]
     pub create: Vec<String>,
-    /// Keep a path shut
+    /// Keep a path shut, whatever lower layers grant
     #[arg(long, value_name = "PATH")]
     pub deny: Vec<String>,
-    /// Open something for this run
+    /// Open something for this run; several are joined by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub share: Vec<Share>,
-    /// Shut something for this run
+    /// Shut something for this run; several are joined by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub unshare: Vec<Share>,
-    /// Set a variable
+    /// Set a variable for the application
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
-    /// Whose home the application finds
+    /// Which home the application finds
     #[arg(long, value_name = "KIND")]
     pub home: Option<HomeWord>,
-    /// Start only if the kernel's landlock can do all that is asked
+    /// Start only where the kernel's landlock can enforce all that is asked
     #[arg(long)]
     pub require_landlock: bool,
 }
@@ -123,7 +204,7 @@ pub struct Run {
     /// Run a shell in the sandbox instead of the application
     #[arg(long)]
     pub shell: bool,
-    /// Say what would be done, and do nothing
+    /// Print the plan, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Tell where the time went until the application ran
@@ -132,7 +213,7 @@ pub struct Run {
     /// Write what happens to this descriptor, one JSON object a line
     #[arg(long, value_name = "FD")]
     pub status_fd: Option<i32>,
-    /// Say everything that is worth knowing
+    /// Say everything that is worth knowing about this run
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say nothing but errors
@@ -149,7 +230,7 @@ pub struct Run {
 /// `pinfold list`
 #[derive(Debug, Args)]
 pub struct List {
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -160,10 +241,10 @@ pub struct Show {
     /// One-off grants, to see what they would change
     #[command(flatten)]
     pub grants: Grants,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
-    /// The application's id, or a manifest file
+    /// The application's id, or a manifest file (with a / or ending in .toml)
     #[arg(value_name = "APP|FILE")]
     pub app: String,
 }
@@ -174,10 +255,10 @@ pub struct PlanOf {
     /// One-off grants
     #[command(flatten)]
     pub grants: Grants,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
-    /// The application's id, or a manifest file
+    /// The application's id, or a manifest file (with a / or ending in .toml)
     #[arg(value_name = "APP|FILE")]
     pub app: String,
     /// Arguments for the application
@@ -188,7 +269,7 @@ pub struct PlanOf {
 /// `pinfold doctor`
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -196,7 +277,23 @@ pub struct Doctor {
 /// `pinfold tour`
 #[derive(Debug, Args)]
 pub struct Tour {
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
+    /// Be one of the processes that a tour takes
+    #[arg(long, hide = true, requires = "outside", conflicts_with = "json")]
+    pub part: Option<TourPart>,
+    /// The process that the person started
+    #[arg(long, hide = true, default_value_t = 0, requires = "part")]
+    pub outside: i32,
+}
+
+/// The processes of a tour that `pinfold tour` itself starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TourPart {
+    /// The launcher of the sandbox.
+    Sandbox,
+    /// The application in it: tells what it sees. It does nothing that any
+    /// program could not do, wherever it is run.
+    Report,
 }

@@ -32,7 +32,7 @@
 //! | 0 | [`sys`] | system calls, and the only `unsafe` |
 //! | 1 | [`model`] | the words, as pure data |
 //! | 2 | [`report`] | diagnostics and exit codes |
-//! | 3 | [`manifest`], [`host`], [`instance`] | text to policy; the host; what is remembered |
+//! | 3 | [`manifest`], [`catalogue`], [`host`], [`instance`] | text to policy; what portals open; the host; what is remembered |
 //! | 4 | [`resolve`] | policy and host to plan: one file for each permission |
 //! | 5 | [`freeze`] | plan to what the child can use |
 //! | 6 | [`exec`] | the processes of a run: one file for each role |
@@ -61,6 +61,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+pub mod catalogue;
 pub mod cli;
 pub mod cmd;
 pub mod exec;

@@ -5,12 +5,25 @@ use crate::host::doctor::{Findings, MountCall, Namespace, Probes, Report};
 use crate::sys::{self, Errno, probe};
 use crate::view;
 
-use super::Outcome;
-use super::prepare;
+use super::prepare::{self, Host};
+use super::{Outcome, print};
 
 /// Tells what this host can and cannot enforce.
 pub fn main(options: &Doctor) -> Outcome {
     let host = prepare::host()?;
+    let (findings, report) = examine(&host);
+    if options.json {
+        let value = serde_json::json!({ "version": 1, "report": report, "findings": findings });
+        print::json(&value)?;
+    } else {
+        let width = sys::fd::terminal_width().unwrap_or(80);
+        print::text(&view::doctor::text(&report, width))?;
+    }
+    Ok(report.exit().number())
+}
+
+/// Looks at the host, and judges.
+pub fn examine(host: &Host) -> (Findings, Report) {
     let probes = Probes {
         namespace: &|kind| probe::try_namespace(namespace(kind)),
         proc_mount: &probe::try_proc_mount,
@@ -30,14 +43,7 @@ pub fn main(options: &Doctor) -> Outcome {
     };
     let findings = Findings::collect(&host.fs, &host.facts, &probes);
     let report = Report::of(&findings);
-    if options.json {
-        let value = serde_json::json!({ "version": 1, "report": report, "findings": findings });
-        println!("{value:#}");
-    } else {
-        let width = sys::fd::terminal_width().unwrap_or(80);
-        anstream::print!("{}", view::doctor::text(&report, width));
-    }
-    Ok(report.exit().number())
+    (findings, report)
 }
 
 fn namespace(kind: Namespace) -> probe::Namespace {

@@ -4,10 +4,10 @@ use crate::cli::List;
 use crate::manifest::stack::{self, Target};
 use crate::model::manifest::Settings;
 use crate::report::{ExitCode, render};
+use crate::sys;
 use crate::view::list::{self, Entry};
 
-use super::Outcome;
-use super::prepare;
+use super::{Outcome, prepare, print};
 
 /// Lists the applications that have a manifest.
 pub fn main(options: &List) -> Outcome {
@@ -22,15 +22,20 @@ pub fn main(options: &List) -> Outcome {
                 entries.push(Entry::of(&policy, &host.fs));
             }
             Err(errors) => {
+                let files = files
+                    .into_iter()
+                    .map(|(layer, path)| (layer, path.to_string_lossy().into_owned()))
+                    .collect();
                 entries.push(Entry::broken(id, files));
                 broken.extend(errors);
             }
         }
     }
     if options.json {
-        println!("{:#}", list::json(&entries));
+        print::json(&list::json(&entries))?;
     } else {
-        anstream::print!("{}", list::text(&entries));
+        let width = sys::fd::terminal_width().unwrap_or(80);
+        print::text(&list::text(&entries, width))?;
     }
     render::print(&broken);
     Ok(ExitCode::Success.number())

@@ -3,21 +3,29 @@
 mod completions;
 mod doctor;
 mod grants;
+mod list;
 mod man;
 mod plan;
 mod prepare;
+mod print;
 mod run;
+mod show;
+mod tour;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::report::{Diagnostic, ExitCode, render};
+use crate::sys::signal;
 
 /// What a subcommand ends with: a code, or what is wrong.
 type Outcome = Result<u8, Vec<Diagnostic>>;
 
 /// Reads the command line and does what it says; gives the exit code.
 pub fn main() -> u8 {
+    // Where the caller ignored it, neither this process nor init would ever
+    // hear of a child's end.
+    signal::set_ignored(libc::SIGCHLD, false);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -32,11 +40,13 @@ pub fn main() -> u8 {
     };
     let outcome = match &cli.command {
         Command::Run(options) => run::main(options),
+        Command::List(options) => list::main(options),
+        Command::Show(options) => show::main(options),
+        Command::Tour(options) => tour::main(options),
         Command::Plan(options) => plan::main(options),
         Command::Doctor(options) => doctor::main(options),
         Command::Completions { shell } => completions::main(*shell),
         Command::Man { output } => man::main(output),
-        _ => Ok(0),
     };
     match outcome {
         Ok(code) => code,

@@ -5,8 +5,7 @@ use crate::report::{Code, Diagnostic, ExitCode};
 use crate::resolve::{Forward, Request};
 use crate::view;
 
-use super::Outcome;
-use super::prepare;
+use super::{Outcome, prepare, print};
 
 /// Prints every step that a run would take.
 pub fn main(options: &PlanOf) -> Outcome {
@@ -21,9 +20,9 @@ pub fn main(options: &PlanOf) -> Outcome {
         let json = serde_json::to_string_pretty(&prepared.plan).map_err(|error| {
             vec![Diagnostic::error(Code::Bug, "cannot write the plan as JSON").because(error)]
         })?;
-        println!("{json}");
+        print::text(&(json + "\n"))?;
     } else {
-        print!("{}", view::plan::text(&prepared.plan));
+        print::text(&view::plan::text(&prepared.plan))?;
     }
     Ok(ExitCode::Success.number())
 }

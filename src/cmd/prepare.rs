@@ -73,6 +73,19 @@ pub fn prepare(
     let target = target(app, &places)?;
     let (policy, warnings) = stack::policy(&target, &places, flags)?;
     render::print(&warnings);
+    resolved(host, policy, request)
+}
+
+/// What a policy comes to on this host.
+///
+/// # Errors
+/// Why it cannot be carried out.
+pub fn resolved(
+    host: &Host,
+    policy: Policy,
+    request: impl FnOnce(Vec<AbsPath>) -> Request,
+) -> Result<Prepared, Vec<Diagnostic>> {
+    let facts = &host.facts;
     let written = written::read(&host.fs, facts).map_err(|error| {
         vec![
             Diagnostic::error(

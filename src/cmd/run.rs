@@ -16,8 +16,8 @@ use crate::resolve::{Forward, Request};
 use crate::sys::{Errno, process};
 use crate::view;
 
-use super::Outcome;
 use super::prepare::{self, Host, Prepared};
+use super::{Outcome, print};
 
 /// Runs an application. What becomes of it, a failure before it ran included,
 /// is written to the status descriptor as well: an application's own exit code
@@ -58,7 +58,7 @@ fn run(options: &Run) -> Outcome {
     timings.note("read the manifests, resolve");
     say(options, &host, &prepared.plan);
     if options.dry_run {
-        print!("{}", view::plan::text(&prepared.plan));
+        print::text(&view::plan::text(&prepared.plan))?;
         return Ok(ExitCode::Success.number());
     }
     execute(&host, &prepared, options.status_fd, timings)
@@ -66,7 +66,10 @@ fn run(options: &Run) -> Outcome {
 
 /// A folder open as one of the standard streams would be a way out of the
 /// sandbox, by `openat` relative to it.
-fn refuse_folders_as_input() -> Result<(), Vec<Diagnostic>> {
+///
+/// # Errors
+/// Which of them is one.
+pub fn refuse_folders_as_input() -> Result<(), Vec<Diagnostic>> {
     let streams = [
         ("input", std::io::stdin().as_fd().try_clone_to_owned()),
         ("output", std::io::stdout().as_fd().try_clone_to_owned()),

@@ -3,10 +3,10 @@
 use crate::cli::Show;
 use crate::report::ExitCode;
 use crate::resolve::{Forward, Request};
+use crate::sys;
 use crate::view;
 
-use super::Outcome;
-use super::prepare;
+use super::{Outcome, prepare, print};
 
 /// Shows what an application may do.
 pub fn main(options: &Show) -> Outcome {
@@ -17,11 +17,13 @@ pub fn main(options: &Show) -> Outcome {
         shell: false,
         written,
     })?;
-    let shown = view::show::Shown::of(&prepared.policy, &prepared.plan);
+    let abi = host.facts.kernel.landlock_abi;
+    let shown = view::show::Shown::of(&prepared.policy, &prepared.plan, abi);
     if options.json {
-        println!("{:#}", shown.json());
+        print::json(&shown.json())?;
     } else {
-        anstream::print!("{}", shown.text());
+        let width = sys::fd::terminal_width().unwrap_or(80);
+        print::text(&shown.text(width))?;
     }
     Ok(ExitCode::Success.number())
 }

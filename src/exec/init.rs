@@ -3,7 +3,7 @@
 //! is left. It is confined like the application and deaf to signals from
 //! inside, as every pid 1 without handlers is.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -40,21 +40,12 @@ pub fn run(frozen: &Frozen, monitor: OwnedFd, before: Before) -> ! {
         (Err(errno), _) => fail(&monitor, Phase::Start, errno),
     };
     super::stage::mark(frozen, monitor.as_fd(), Mark::Executed);
-    close_all_but(monitor.as_fd(), children.as_fd());
+    // What init keeps open would stay open for whoever reads or writes at the
+    // other end; and what the launcher had open, the host's root among it, is
+    // of no use to a process that lives as long as the sandbox.
+    let _ = fd::close_all_but(monitor.as_fd(), children.as_fd());
     send(monitor.as_fd(), Message::Running);
     attend(&monitor, &children, application)
-}
-
-/// Closes what the launcher left open and what its caller left open in it.
-/// Whoever reads or writes at the other end would otherwise wait for init, and
-/// an open folder of the host would be one step from the application.
-fn close_all_but(one: BorrowedFd<'_>, other: BorrowedFd<'_>) {
-    let (one, other) = (one.as_raw_fd() as u32, other.as_raw_fd() as u32);
-    let (low, high) = (one.min(other), one.max(other));
-    // A range without anything in it is refused, which is as well.
-    let _ = fd::close_range(0, low.saturating_sub(1));
-    let _ = fd::close_range(low + 1, high - 1);
-    let _ = fd::close_from(high + 1);
 }
 
 fn fail(monitor: &OwnedFd, phase: Phase, errno: Errno) -> ! {

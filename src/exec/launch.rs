@@ -68,6 +68,7 @@ pub fn start(frozen: &Frozen) -> Result<Building, NotRunning> {
     let signals = signal::descriptor(monitor::HELD).map_err(NotRunning::Launcher)?;
     let mask = signal::set_mask(monitor::HELD).map_err(NotRunning::Launcher)?;
     let umask = rustix::process::umask(Mode::from_raw_mode(0o077));
+    let arguments = process::OwnArguments::find();
     let fork = match process::clone_into(frozen.namespaces) {
         Err(Errno::NOSYS) => process::clone_into_by_registers(frozen.namespaces),
         other => other,
@@ -75,6 +76,8 @@ pub fn start(frozen: &Frozen) -> Result<Building, NotRunning> {
     match fork {
         Ok(Fork::Child) => {
             drop(ours);
+            // The application sees this process as pid 1, and its arguments.
+            arguments.replace(b"pinfold-init");
             stage::run(frozen, theirs, Before { umask, mask })
         }
         Ok(Fork::Parent { pid, pidfd }) => Ok(Building { init: pid, pidfd, socket: ours, signals }),

@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::sys::{Errno, signal};
@@ -126,8 +127,14 @@ pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd) -> End {
 }
 
 /// Stops this process as the application was stopped, so that the shell
-/// which started it sees a stopped job.
+/// which started it sees a stopped job. Without a terminal there is nobody who
+/// would let it go on: an application that stopped itself, and was let go on
+/// from inside, would leave a monitor that never comes to its end.
 fn stop_too() {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if rustix::fs::open(c"/dev/tty", flags, Mode::empty()).is_err() {
+        return;
+    }
     let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
 }
 

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
 use crate::model::path::AbsPath;
@@ -107,6 +107,46 @@ pub fn freeze(
     })
 }
 
+/// Lets the standard streams be opened anew by their names in /dev and /proc,
+/// as scripts do (`echo failed >/dev/stderr`), with the rights that they are
+/// open with and no more. Pipes need no rule.
+fn allow_streams(
+    mut ruleset: RulesetCreated,
+    handled: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, Box<dyn std::error::Error>> {
+    let (input, output, errors) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    for stream in [input.as_fd(), output.as_fd(), errors.as_fd()] {
+        let Some(rights) = stream_rights(stream) else { continue };
+        let rights = rights & handled;
+        if !rights.is_empty() {
+            ruleset = ruleset.add_rule(PathBeneath::new(stream, rights))?;
+        }
+    }
+    Ok(ruleset)
+}
+
+/// The rights with which a terminal or a regular file is open.
+fn stream_rights(stream: BorrowedFd<'_>) -> Option<BitFlags<AccessFs>> {
+    let stat = rustix::fs::fstat(stream).ok()?;
+    let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+    let control = match kind {
+        rustix::fs::FileType::RegularFile => BitFlags::empty(),
+        _ if rustix::termios::isatty(stream) => AccessFs::IoctlDev.into(),
+        _ => return None,
+    };
+    let mode = rustix::fs::fcntl_getfl(stream).ok()? & rustix::fs::OFlags::RWMODE;
+    let read = BitFlags::from(AccessFs::ReadFile);
+    let write = AccessFs::WriteFile | AccessFs::Truncate;
+    Some(
+        control
+            | match mode {
+                rustix::fs::OFlags::WRONLY => write,
+                rustix::fs::OFlags::RDWR => read | write,
+                _ => read,
+            },
+    )
+}
+
 fn build(
     plan: &LandlockPlan,
     witnesses: &BTreeMap<&AbsPath, OwnedFd>,
@@ -150,6 +190,9 @@ fn build(
                 inside.push((CString::new(path)?, rights.bits()));
             }
         }
+    }
+    if plan.files {
+        ruleset = allow_streams(ruleset, handled)?;
     }
     for port in plan.connect.iter().flatten().filter(|_| net.contains(AccessNet::ConnectTcp)) {
         ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;

@@ -195,6 +195,10 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
                 let (identity, witness) = witness(fs, source, *kind, &step.origin)?;
                 sources.push(Source { path: relative(source)?, identity });
                 witnesses.insert(source, witness);
+                // Devices and sockets are used all the same on a read-only
+                // mount; their mode, owner and times are then out of reach.
+                // The owner may else shut the compositor's socket to all.
+                let write = *write && !*device && !identity.is_socket();
                 let mut attributes = Attributes::MOUNT_ATTR_NOSUID;
                 attributes.set(Attributes::MOUNT_ATTR_RDONLY, !write);
                 attributes.set(Attributes::MOUNT_ATTR_NOEXEC, !exec);
@@ -250,7 +254,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         environment: StringArray::new(environment),
         cwd: c_string(process.cwd.as_str())?,
         home: c_string(variable("HOME").unwrap_or("/"))?,
-        kept: variable("WAYLAND_SOCKET").and_then(|fd| fd.parse().ok()),
+        kept: variable("WAYLAND_SOCKET").map(kept).transpose()?,
         timed: false,
     })
 }
@@ -265,6 +269,23 @@ fn copy(fs: &HostFs, source: &AbsPath, origin: &Origin) -> Result<Vec<u8>, Diagn
             .at(origin)
             .because(error)
     })
+}
+
+/// The descriptor of a compositor's connection that the caller handed down.
+/// Anything else of that number stays shut: a folder would lead out of the
+/// sandbox, and what the launcher itself has open is no such connection.
+fn kept(number: &str) -> Result<i32, Diagnostic> {
+    number
+        .parse()
+        .ok()
+        .filter(|number| *number > 2 && crate::sys::fd::is_connection(*number))
+        .ok_or_else(|| {
+            Diagnostic::error(
+                Code::HostEnvironment,
+                format!("WAYLAND_SOCKET is {number}, which is no connection to a compositor"),
+            )
+            .hint("unset it; WAYLAND_DISPLAY names a compositor by its socket")
+        })
 }
 
 /// Opens a source and remembers what it is.

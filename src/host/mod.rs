@@ -5,6 +5,7 @@ mod account;
 pub mod doctor;
 pub mod facts;
 pub mod fs;
+pub mod outlook;
 mod session;
 mod user_dirs;
 

@@ -120,8 +120,17 @@ impl Records {
             let Ok(file) = rustix::fs::openat(&self.folder, name, flags, Mode::empty()) else {
                 continue;
             };
-            if rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_ok() {
-                rustix::fs::unlinkat(&self.folder, name, AtFlags::empty())?;
+            if rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_err() {
+                continue;
+            }
+            // Another command may have collected it meanwhile, and a new
+            // sandbox may have taken its name.
+            let opened = rustix::fs::fstat(&file)?;
+            let named = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            if named
+                .is_ok_and(|named| (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino))
+                && rustix::fs::unlinkat(&self.folder, name, AtFlags::empty()).is_ok()
+            {
                 gone += 1;
             }
         }

@@ -39,14 +39,15 @@ pub fn read(fs: &HostFs, facts: &HostFacts) -> std::io::Result<Vec<AbsPath>> {
 /// # Errors
 /// When the list cannot be written.
 pub fn add(facts: &HostFacts, known: &[AbsPath], new: &[AbsPath]) -> std::io::Result<()> {
-    let mut text = String::new();
+    // Begins a line of its own, whatever a run that was cut short has left.
+    let mut text = String::from("\n");
     for path in new {
         if !known.iter().any(|place| path.is_within(place)) {
             text.push_str(path.as_str());
             text.push('\n');
         }
     }
-    if text.is_empty() {
+    if text.len() == 1 {
         return Ok(());
     }
     let file = place(facts);

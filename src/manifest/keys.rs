@@ -4,6 +4,7 @@
 use crate::model::app_id::AppId;
 use crate::model::manifest::Settings;
 use crate::model::origin::{Layer, List, Sourced};
+use crate::model::portal::PORTALS;
 
 use super::closest::closest;
 use super::reader::{FLAG, Item, Reader, did_you_mean};
@@ -188,7 +189,7 @@ pub(super) static KEYS: &[Key] = &[
         to.settings.system_bus.broadcast = read.texts(item, values::bus_rule);
     }),
     key("portals", "allow", TEXTS, |to, read, item| {
-        to.settings.portals = read.texts(item, values::plain_word);
+        to.settings.portals = read.list(item, |read, entry| read.one_of(entry, &PORTALS));
     }),
     key("portals", "marker", FLAG, |to, read, item| to.settings.marker = read.flag(item)),
     key("accessibility", "enabled", FLAG, |to, read, item| {

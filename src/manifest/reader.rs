@@ -25,6 +25,9 @@ const MOST_REPORTS: usize = 100;
 /// it.
 const MOST_ENTRIES: usize = 1024;
 
+/// The most words that are listed beside a guess.
+const SHORT_LIST: usize = 12;
+
 /// What has been found wrong with one file so far.
 pub(super) struct Reader<'s> {
     pub source: &'s Source,
@@ -234,26 +237,44 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// One of a list of words.
+    pub fn one_of(&mut self, item: &Item<'_>, words: &[&'static str]) -> Option<Sourced<String>> {
+        let text = self.string(item, "a string")?;
+        if !words.contains(&text) {
+            self.no_such_word(item, text, words);
+            return None;
+        }
+        Some(self.sourced(item, text.to_owned()))
+    }
+
     /// One of the words of a closed set.
     pub fn word<W: Word>(&mut self, item: &Item<'_>) -> Option<Sourced<W>> {
-        let words = || W::WORDS.iter().map(|(word, _)| *word);
         let text = self.string(item, "a string")?;
-        if let Some(value) = W::from_word(text) {
-            return Some(self.sourced(item, value));
-        }
+        let Some(value) = W::from_word(text) else {
+            let words: Vec<&str> = W::WORDS.iter().map(|(word, _)| *word).collect();
+            self.no_such_word(item, text, &words);
+            return None;
+        };
+        Some(self.sourced(item, value))
+    }
+
+    /// Reports a word that is not in the list.
+    fn no_such_word(&mut self, item: &Item<'_>, text: &str, words: &[&str]) {
         let name = item.name();
         self.report(|source| {
-            let guess = did_you_mean(closest(text, words()));
-            source
-                .error(
-                    Code::BadValue,
-                    item.span.clone(),
-                    format!("`{name}` has no word `{}`", shortened(text)),
-                    guess,
-                )
-                .hint(format!("write {}", alternatives(words())))
+            let guess = closest(text, words.iter().copied());
+            let error = source.error(
+                Code::BadValue,
+                item.span.clone(),
+                format!("`{name}` has no word `{}`", shortened(text)),
+                did_you_mean(guess),
+            );
+            // A long list would bury the guess.
+            if guess.is_some() && words.len() > SHORT_LIST {
+                return error;
+            }
+            error.hint(format!("write {}", alternatives(words.iter().copied())))
         });
-        None
     }
 
     /// `true` or `false`.

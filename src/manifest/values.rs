@@ -201,7 +201,7 @@ pub(super) fn preset(text: &str) -> Result<String, Fault> {
     }
 }
 
-/// A word of lower-case letters, digits and hyphens: portals, conditions.
+/// A word of lower-case letters, digits and hyphens: a condition's name.
 pub(super) fn plain_word(text: &str) -> Result<String, Fault> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -212,7 +212,7 @@ pub(super) fn plain_word(text: &str) -> Result<String, Fault> {
         Ok(text.to_owned())
     } else {
         Err(Fault::new("such a word has lower-case letters, digits and hyphens")
-            .hint("write it as in \"file-chooser\""))
+            .hint("write it as in \"desktop-name\""))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod origin;
 pub mod path;
 pub mod permission;
 pub mod plan;
+pub mod portal;
 
 pub use app_id::AppId;
 pub use facts::HostFacts;

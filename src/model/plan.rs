@@ -290,6 +290,17 @@ pub struct SyscallPlan {
     pub nested: Nested,
     /// Groups that are let through.
     pub features: Vec<SyscallFeature>,
+    /// Whether landlock limits TCP ports, so that the ways past its check have
+    /// to be shut.
+    pub tcp_limited: bool,
+    /// Whether landlock keeps signals inside. Where it does not, the call that
+    /// reaches processes outside, those of the caller's process group, is
+    /// refused.
+    pub signals_scoped: bool,
+    /// Whether files that give others their owner's rights when executed may
+    /// be made. Not where the owner would be root, since the mounts on which
+    /// such a file is harmless are only those of the sandbox.
+    pub makes_set_id: bool,
 }
 
 /// What is executed.

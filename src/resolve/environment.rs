@@ -2,6 +2,7 @@
 //! as one in a file.
 
 use crate::model::path::AbsPath;
+use crate::model::plan::Weight;
 
 use super::Resolution;
 use super::base::fixed;
@@ -62,6 +63,11 @@ const WITHOUT_BUS: [(&str, &str); 4] = [
     ("GTK_A11Y", "none"),
 ];
 
+/// Variables that name an open descriptor. What they name is kept open for the
+/// application, so only the permission that grants the thing itself states
+/// them: a manifest that could would be handed whatever the caller has open.
+const DESCRIPTORS: [&str; 1] = ["WAYLAND_SOCKET"];
+
 /// Where programs look for data; those of the caller that are not visible
 /// inside are left out.
 const DATA_DIRS: &str = "/usr/local/share:/usr/share";
@@ -73,6 +79,9 @@ pub fn resolve(r: &mut Resolution<'_>) {
     let extra: Vec<String> = r.settings().environment_pass.values().cloned().collect();
     let patterns: Vec<&str> = PASSED.into_iter().chain(extra.iter().map(String::as_str)).collect();
     for (name, value) in caller {
+        if DESCRIPTORS.contains(&name.as_str()) {
+            continue;
+        }
         if patterns.iter().any(|pattern| matches(pattern, name)) && !value.contains('\0') {
             environment.entry(name.clone()).or_insert_with(|| value.clone());
         }
@@ -89,10 +98,23 @@ pub fn resolve(r: &mut Resolution<'_>) {
     for (name, value) in WITHOUT_BUS {
         fix(name, value.to_owned());
     }
+    let mut refused = Vec::new();
     for (name, stated) in &r.policy.settings.environment_set {
+        if DESCRIPTORS.contains(&name.as_str()) {
+            refused.push((name.clone(), stated.origin.clone()));
+            continue;
+        }
         environment.insert(name.clone(), stated.value.clone());
     }
     r.environment = environment;
+    for (name, origin) in refused {
+        r.note(
+            Weight::Warning,
+            format!("{name} is not set: it would hand over an open descriptor of the caller"),
+            Some(&origin),
+            Some("grant display.wayland"),
+        );
+    }
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

@@ -23,7 +23,7 @@ use crate::model::permission::HomeKind;
 use crate::model::plan::{Action, HostStep, Kind, Weight};
 use crate::report::{Code, Diagnostic};
 
-use super::links::NotFound;
+use super::links::{Links, NotFound};
 use super::protected::{self, Reason};
 use super::{Resolution, base};
 
@@ -127,30 +127,47 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
 }
 
+/// Makes the denials hold against what is shown by other keys than those of
+/// files, and by every sandbox. Comes after all of them.
+pub fn deny(r: &mut Resolution<'_>) {
+    let links = Links::new(r.fs, r.facts.uid, Vec::new());
+    for entry in r.settings().filesystem.deny.items.clone() {
+        for path in paths(r, &entry.value, &entry.origin) {
+            let shut = known(&links, path, Why::Denied(entry.origin.clone()));
+            if !shut.exists {
+                continue;
+            }
+            let kind = if shut.folder { Kind::Folder } else { Kind::File };
+            let real = shut.real.as_ref().unwrap_or(&shut.path);
+            let host = &r.host;
+            let own = |source: &AbsPath| host.iter().any(|made| made.folder == *source);
+            r.tree.deny(real, kind, &entry.origin, own);
+        }
+    }
+}
+
 /// Every closed path.
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();
+    // A closed path's own link is followed wherever it lies: whoever planted
+    // it can only close more by it.
+    let links = Links::new(r.fs, r.facts.uid, Vec::new());
     for (path, reason) in protected::paths(r.facts) {
         let path = inside(r, &path);
-        all.push(known(r, path, Why::Protected(reason)));
+        all.push(known(&links, path, Why::Protected(reason)));
     }
     for entry in r.settings().filesystem.deny.items.clone() {
         for path in paths(r, &entry.value, &entry.origin) {
-            all.push(known(r, path, Why::Denied(entry.origin.clone())));
+            all.push(known(&links, path, Why::Denied(entry.origin.clone())));
         }
     }
     all
 }
 
-fn known(r: &Resolution<'_>, path: AbsPath, why: Why) -> Closed {
-    if r.fs.is_missing(&path) {
-        return Closed { path, real: None, exists: false, folder: false, opened: false, why };
-    }
-    // A closed path's own link is followed wherever it lies: whoever planted
-    // it can only close more by it.
-    let found = super::links::Links::new(r.fs, r.facts.uid, Vec::new()).find(&path);
+fn known(links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
+    let found = if links.is_missing(&path) { None } else { links.find(&path).ok() };
     match found {
-        Ok(found) => Closed {
+        Some(found) => Closed {
             real: (found.real != path).then_some(found.real),
             path,
             exists: true,
@@ -158,7 +175,16 @@ fn known(r: &Resolution<'_>, path: AbsPath, why: Why) -> Closed {
             opened: false,
             why,
         },
-        Err(_) => Closed { path, real: None, exists: false, folder: false, opened: false, why },
+        // What is missing is closed in the place where it would come to be:
+        // with ~/.config a link, that is not beneath ~/.config.
+        None => Closed {
+            real: links.place(&path).filter(|real| *real != path),
+            path,
+            exists: false,
+            folder: false,
+            opened: false,
+            why,
+        },
     }
 }
 
@@ -271,6 +297,12 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
             "it holds sockets of the session and the system; see [bus], [audio], [display]",
         );
     }
+    if [".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix"]
+        .iter()
+        .any(|name| real.is_within(&base::fixed("/tmp").child(name)))
+    {
+        return Some("it holds sockets of the X server; see [display]");
+    }
     if real.as_str() == "/etc"
         || real.as_str() == "/tmp"
         || real.as_str() == "/var/tmp"
@@ -282,18 +314,14 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
 }
 
 fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
-    let layer = grant.origin.layer;
-    if let Some(shut) = closed
-        .iter()
-        .find(|shut| shut.holds(&grant.path) && !shut.opens_to(layer) && grant.path != r.home)
-    {
+    if let Some(shut) = shutting(r, grant, closed, &grant.path) {
         refused(r, grant, shut);
         return;
     }
     let found = match r.links.find(&grant.path) {
         Ok(found) => found,
         Err(NotFound::Missing) if grant.right == Right::Create => {
-            create(r, grant);
+            create(r, grant, closed);
             return;
         }
         Err(why) => {
@@ -310,19 +338,11 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
         r.errors.push(error);
         return;
     }
-    if let Some(shut) = closed
-        .iter()
-        .find(|shut| shut.holds(&found.real) && !shut.opens_to(layer) && grant.path != r.home)
-    {
+    if let Some(shut) = shutting(r, grant, closed, &found.real) {
         refused(r, grant, shut);
         return;
     }
-    if grant.right != Right::Read && found.real.is_within(&base::fixed("/usr")) {
-        let error =
-            Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
-                .at(&grant.origin)
-                .because("the system's programs are shown read-only to every application");
-        r.errors.push(error);
+    if of_the_system(r, grant, &found.real) {
         return;
     }
     // Links outside the home are made anew, so that both names work; in the
@@ -336,6 +356,33 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
         dest = found.real.clone();
     }
     place(r, grant, closed, dest, found.real, found.node, 0);
+}
+
+/// The closed path that keeps a grant from a place.
+fn shutting<'c>(
+    r: &Resolution<'_>,
+    grant: &Grant,
+    closed: &'c [Closed],
+    place: &AbsPath,
+) -> Option<&'c Closed> {
+    closed.iter().find(|shut| {
+        // A home in a place that is protected in another home is a home.
+        let own = grant.path == r.home && matches!(shut.why, Why::Protected(_));
+        shut.holds(place) && !shut.opens_to(grant.origin.layer) && !own
+    })
+}
+
+/// Refuses to let an application write among the system's programs.
+fn of_the_system(r: &mut Resolution<'_>, grant: &Grant, real: &AbsPath) -> bool {
+    let refused = grant.right != Right::Read && real.is_within(&base::fixed("/usr"));
+    if refused {
+        let error =
+            Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
+                .at(&grant.origin)
+                .because("the system's programs are shown read-only to every application");
+        r.errors.push(error);
+    }
+    refused
 }
 
 fn refused(r: &mut Resolution<'_>, grant: &Grant, shut: &Closed) {
@@ -396,7 +443,7 @@ fn absent(r: &mut Resolution<'_>, grant: &Grant, why: &NotFound) {
 
 /// A folder that is to be made. Its nearest existing parent is where the
 /// walk starts; from there on no link is followed.
-fn create(r: &mut Resolution<'_>, grant: &Grant) {
+fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     let mut base = grant.path.parent();
     let found = loop {
         match base.as_ref().map(|path| (path, r.links.find(path))) {
@@ -420,6 +467,13 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
         absent(r, grant, &NotFound::Unreadable);
         return;
     }
+    if let Some(shut) = shutting(r, grant, closed, &folder) {
+        refused(r, grant, shut);
+        return;
+    }
+    if of_the_system(r, grant, &folder) {
+        return;
+    }
     r.host.push(HostStep {
         folder: folder.clone(),
         base: found.real,
@@ -427,6 +481,11 @@ fn create(r: &mut Resolution<'_>, grant: &Grant) {
         origin: grant.origin.clone(),
     });
     let dest = if grant.path.is_within(&r.home) { grant.path.clone() } else { folder.clone() };
+    if closed.iter().any(|shut| shut.is_beneath(&dest) || shut.is_beneath(&folder)) {
+        // As an existing one would be: taken apart, and nothing is in it yet.
+        taken_apart(r, grant, &dest);
+        return;
+    }
     r.writable.push(folder.clone());
     r.tree.put(
         Action::Bind {
@@ -474,11 +533,11 @@ fn place(
         let covers: Vec<Action> = inner
             .iter()
             .filter_map(|shut| {
-                let place = shut
-                    .path
-                    .relative_to(&dest)
-                    .or_else(|| shut.real.as_ref().and_then(|path| path.relative_to(&real)))
-                    .or_else(|| shut.path.relative_to(&real))?;
+                // One that is behind a link is covered where it is.
+                let place = match &shut.real {
+                    Some(path) => path.relative_to(&real),
+                    None => shut.path.relative_to(&dest).or_else(|| shut.path.relative_to(&real)),
+                }?;
                 let dest = dest.join(place).ok()?;
                 Some(match (shut.folder, shut.opened) {
                     (true, true) => Action::Tmpfs { dest, mode: 0o755, size: 0 },
@@ -505,16 +564,8 @@ fn place(
         return;
     }
     if depth == 0 {
-        r.note(
-            Weight::Info,
-            format!(
-                "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
-            ),
-            Some(&grant.origin),
-            None,
-        );
-    }
-    if dest != r.home {
+        taken_apart(r, grant, &dest);
+    } else {
         r.tree.folder(&dest, 0o755, &grant.origin);
     }
     let Ok(listing) = r.fs.list(&real) else {
@@ -558,6 +609,21 @@ fn place(
             }
             NodeKind::Socket | NodeKind::Device | NodeKind::Other => {}
         }
+    }
+}
+
+/// States the folder that stands in the place of one that is taken apart.
+fn taken_apart(r: &mut Resolution<'_>, grant: &Grant, dest: &AbsPath) {
+    r.note(
+        Weight::Info,
+        format!(
+            "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
+        ),
+        Some(&grant.origin),
+        None,
+    );
+    if *dest != r.home {
+        r.tree.folder(dest, 0o755, &grant.origin);
     }
 }
 

@@ -13,6 +13,7 @@
 //! display, audio, devices, network, syscalls
 //! program        what is run, and what it needs to be found
 //! arguments      files that were named for this one run
+//! files          denials, against all of the above
 //! environment    variables, by allow-list
 //! tree           parents, order, landlock rules
 //! ```
@@ -28,7 +29,7 @@ mod files;
 mod home;
 mod links;
 mod network;
-mod program;
+pub mod program;
 pub mod protected;
 mod syscalls;
 mod tree;
@@ -136,6 +137,7 @@ pub fn resolve(
     syscalls::resolve(&mut r);
     let command = program::resolve(&mut r);
     arguments::resolve(&mut r);
+    files::deny(&mut r);
     let cwd = arguments::working_folder(&r);
     environment::resolve(&mut r);
     let Some(command) = command else { return Err(r.errors) };
@@ -275,6 +277,10 @@ impl Resolution<'_> {
             syscalls: SyscallPlan {
                 nested,
                 features: settings.syscalls.values().copied().collect(),
+                tcp_limited: settings.network.connect.is_stated()
+                    || settings.network.listen.is_stated(),
+                signals_scoped: self.facts.kernel.landlock_abi >= 6,
+                makes_set_id: self.facts.uid != 0,
             },
             tree,
             process: ProcessPlan {

@@ -1,8 +1,8 @@
 //! What is run, and what it needs to be found.
 
-use crate::host::NodeKind;
+use crate::host::{HostFs, Node, NodeKind};
 use crate::model::origin::Origin;
-use crate::model::path::AbsPath;
+use crate::model::path::{AbsPath, PathError};
 use crate::model::plan::{Action, Kind, Weight};
 use crate::report::{Code, Diagnostic};
 
@@ -77,67 +77,81 @@ fn shell(r: &mut Resolution<'_>) -> Option<Command> {
     Some(Command { program, arguments, origin })
 }
 
-fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath> {
-    if !name.contains('/') {
-        let mut blocked = None;
-        for folder in SEARCH {
-            let Ok(path) = fixed(folder).join(name) else { break };
-            match r.fs.look_following(&path) {
-                Ok(node) if node.kind == NodeKind::File && node.mode & 0o111 != 0 => {
-                    packaged(r, &path, origin);
-                    return Some(path);
-                }
-                Ok(_) => blocked = Some(path),
-                Err(_) => {}
-            }
-        }
-        let error = match blocked {
-            Some(path) => {
-                Diagnostic::error(Code::ProgramNotExecutable, format!("{path} cannot be executed"))
-            }
-            None => Diagnostic::error(
-                Code::ProgramMissing,
-                format!("the program {name:?} is not installed"),
-            )
-            .because(format!("looked in {}", SEARCH.join(", ")))
-            .hint("install it, or state its absolute path"),
+/// Why a command's program cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRunnable {
+    /// It is nowhere: neither in [`SEARCH`] nor at its path, with the reason.
+    Missing(String),
+    /// It is there and no program.
+    NotExecutable(AbsPath),
+    /// The text names no program.
+    BadName(PathError),
+}
+
+/// Where the program of a command is on this host: a bare name is looked up
+/// in [`SEARCH`], anything else is an absolute path.
+///
+/// # Errors
+/// When there is no such program.
+pub fn find(fs: &HostFs, name: &str) -> Result<AbsPath, NotRunnable> {
+    let executable = |node: &Node| node.kind == NodeKind::File && node.mode & 0o111 != 0;
+    if name.contains('/') {
+        let path = AbsPath::new(name).map_err(NotRunnable::BadName)?;
+        return match fs.look_following(&path) {
+            Ok(node) if executable(&node) => Ok(path),
+            Ok(_) => Err(NotRunnable::NotExecutable(path)),
+            Err(error) => Err(NotRunnable::Missing(error.to_string())),
         };
-        r.errors.push(error.at(origin));
-        return None;
     }
-    let path = match AbsPath::new(name) {
-        Ok(path) => path,
-        Err(error) => {
-            let error = Diagnostic::error(
-                Code::BadValue,
-                format!("the command {name:?} is neither a plain name nor a clean absolute path"),
-            )
-            .at(origin)
-            .because(error);
-            r.errors.push(error);
-            return None;
-        }
-    };
-    match r.fs.look_following(&path) {
-        Ok(node) if node.kind == NodeKind::File && node.mode & 0o111 != 0 => {}
-        Ok(_) => {
-            r.errors.push(
-                Diagnostic::error(Code::ProgramNotExecutable, format!("{path} cannot be executed"))
-                    .at(origin),
-            );
-            return None;
-        }
-        Err(error) => {
-            r.errors.push(
-                Diagnostic::error(Code::ProgramMissing, format!("the program {path} is not there"))
-                    .at(origin)
-                    .because(error),
-            );
-            return None;
+    let mut blocked = None;
+    for folder in SEARCH {
+        let path = fixed(folder).join(name).map_err(NotRunnable::BadName)?;
+        match fs.look_following(&path) {
+            Ok(node) if executable(&node) => return Ok(path),
+            Ok(_) => blocked = Some(path),
+            Err(_) => {}
         }
     }
-    packaged(r, &path, origin);
-    Some(path)
+    Err(match blocked {
+        Some(path) => NotRunnable::NotExecutable(path),
+        None => NotRunnable::Missing(format!("looked in {}", SEARCH.join(", "))),
+    })
+}
+
+fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath> {
+    match find(r.fs, name) {
+        Ok(path) => {
+            packaged(r, &path, origin);
+            Some(path)
+        }
+        Err(why) => {
+            r.errors.push(refused(name, why).at(origin));
+            None
+        }
+    }
+}
+
+fn refused(name: &str, why: NotRunnable) -> Diagnostic {
+    match why {
+        NotRunnable::NotExecutable(path) => {
+            Diagnostic::error(Code::ProgramNotExecutable, format!("{path} cannot be executed"))
+        }
+        NotRunnable::Missing(reason) if name.contains('/') => {
+            Diagnostic::error(Code::ProgramMissing, format!("the program {name} is not there"))
+                .because(reason)
+        }
+        NotRunnable::Missing(reason) => Diagnostic::error(
+            Code::ProgramMissing,
+            format!("the program {name:?} is not installed"),
+        )
+        .because(reason)
+        .hint("install it, or state its absolute path"),
+        NotRunnable::BadName(error) => Diagnostic::error(
+            Code::BadValue,
+            format!("the command {name:?} is neither a plain name nor a clean absolute path"),
+        )
+        .because(error),
+    }
 }
 
 /// Shows the program where it is not part of the system: the folder of its

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
-use crate::model::plan::{Access, Action, Kind, LandlockObject, LandlockRule, Step};
+use crate::model::plan::{Access, Action, Kind, LandlockObject, LandlockRule, Slot, Step};
 
 /// The tree under construction.
 #[derive(Debug, Default)]
@@ -53,6 +53,39 @@ impl Tree {
     /// Makes what stands at `dest` read-only after all else is in place.
     pub fn read_only(&mut self, dest: AbsPath, origin: &Origin) {
         self.read_only.push(Step { action: Action::ReadOnly { dest }, origin: origin.clone() });
+    }
+
+    /// Takes out, or covers, what statements of a layer or of lower ones show of
+    /// a denied thing of the host, for which `real` is the place that it has.
+    /// What `own` names is the application's, wherever it lies.
+    pub fn deny(
+        &mut self,
+        real: &AbsPath,
+        kind: Kind,
+        origin: &Origin,
+        own: impl Fn(&AbsPath) -> bool,
+    ) {
+        let mut covers = Vec::new();
+        self.steps.retain(|dest, step| {
+            let (Action::Bind { source, .. } | Action::Fill { slot: Slot::Copy { source }, .. }) =
+                &step.action
+            else {
+                return true;
+            };
+            if step.origin.layer > origin.layer || own(source) {
+                return true;
+            }
+            if let Some(Ok(place)) =
+                real.relative_to(source).filter(|rest| !rest.is_empty()).map(|rest| dest.join(rest))
+            {
+                covers.push(place);
+            }
+            !source.is_within(real)
+        });
+        for dest in covers {
+            let action = Action::Close { dest: dest.clone(), kind };
+            self.steps.entry(dest).or_insert_with(|| Step { action, origin: origin.clone() });
+        }
     }
 
     /// Names the place of the application's own home.
@@ -126,9 +159,58 @@ impl Tree {
         }
     }
 
+    /// Keeps the application from moving what a denial or a narrower right
+    /// hangs on. A place that something is mounted on cannot be renamed, but
+    /// the folders above it can: the next run would find nothing to cover
+    /// under the old name, and show all of it under the new one. So those
+    /// folders, up to the bind that can be written to, become mounts too.
+    fn hold_in_place(&mut self) {
+        let mut held = Vec::new();
+        for (dest, step) in &self.steps {
+            let narrower = match &step.action {
+                Action::Close { .. } => None,
+                Action::Bind { source, write: false, .. } => Some(source),
+                _ => continue,
+            };
+            let Some(mut folder) = dest.parent() else { continue };
+            let Some(above) = self.above(&folder) else { continue };
+            let Action::Bind { source, dest: at, kind: Kind::Folder, write: true, exec, device } =
+                &above.action
+            else {
+                continue;
+            };
+            let is_same = |path: &AbsPath, place: &AbsPath| {
+                place.relative_to(at).is_some_and(|rest| path.relative_to(source) == Some(rest))
+            };
+            if narrower.is_some_and(|path| !is_same(path, dest)) {
+                continue;
+            }
+            while folder.is_beneath(at) {
+                let Some(Ok(source)) = folder.relative_to(at).map(|rest| source.join(rest)) else {
+                    break;
+                };
+                let action = Action::Bind {
+                    source,
+                    dest: folder.clone(),
+                    kind: Kind::Folder,
+                    write: true,
+                    exec: *exec,
+                    device: *device,
+                };
+                held.push(Step { action, origin: step.origin.clone() });
+                let Some(above) = folder.parent() else { break };
+                folder = above;
+            }
+        }
+        for step in held {
+            self.steps.entry(step.action.dest().clone()).or_insert(step);
+        }
+    }
+
     /// The finished steps. What cannot be placed, since a folder of the host
     /// would have to be changed for it, is given back with the rest.
     pub fn finish(mut self, exists: impl Fn(&AbsPath) -> bool) -> (Vec<Step>, Vec<Step>) {
+        self.hold_in_place();
         let mut unplaced = Vec::new();
         let dests: Vec<AbsPath> = self.steps.keys().cloned().collect();
         for dest in dests {

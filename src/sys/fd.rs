@@ -1,5 +1,9 @@
 //! Descriptors.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::net::{AddressFamily, SocketType};
+
 use super::{Result, checked};
 
 /// Closes every descriptor from `first` on.
@@ -19,6 +23,22 @@ pub fn close_range(first: u32, last: u32) -> Result<()> {
     // descriptor object in the range any more; no memory is passed.
     checked(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
     Ok(())
+}
+
+/// Closes every descriptor but these two.
+///
+/// # Errors
+/// ENOSYS before Linux 5.9.
+pub fn close_all_but(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<()> {
+    let (one, other) = (one.as_raw_fd().cast_unsigned(), other.as_raw_fd().cast_unsigned());
+    let (low, high) = (one.min(other), one.max(other));
+    if low > 0 {
+        close_range(0, low - 1)?;
+    }
+    if high - low > 1 {
+        close_range(low + 1, high - 1)?;
+    }
+    close_from(high + 1)
 }
 
 /// Marks every descriptor from `first` on to be closed at exec.
@@ -56,6 +76,19 @@ pub fn write_to_number(number: i32, bytes: &[u8]) -> Result<()> {
         rest = &rest[written as usize..];
     }
     Ok(())
+}
+
+/// Whether a number is open on a connected stream socket of the unix family.
+pub fn is_connection(number: i32) -> bool {
+    if number < 0 {
+        return false;
+    }
+    // SAFETY: nothing is closed or kept; a number that is not open is refused
+    // by each of the calls with EBADF.
+    let socket = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::net::sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
+        && rustix::net::sockopt::socket_type(socket) == Ok(SocketType::STREAM)
+        && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some())
 }
 
 /// The width of the terminal that standard output is, in columns.

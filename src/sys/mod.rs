@@ -5,6 +5,7 @@
 //! allocation, no locks, no formatting, no panics. The functions here keep
 //! it; `rustix` calls that take a `&CStr` do too.
 
+pub mod acts;
 pub mod confine;
 pub mod fd;
 pub mod mount;

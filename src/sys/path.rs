@@ -23,6 +23,11 @@ impl Identity {
     pub fn is_folder(self) -> bool {
         self.kind == libc::S_IFDIR
     }
+
+    /// Whether it is a socket.
+    pub fn is_socket(self) -> bool {
+        self.kind == libc::S_IFSOCK
+    }
 }
 
 /// Opens the object at `path` beneath `root` as a handle (`O_PATH`), with no

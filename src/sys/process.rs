@@ -116,11 +116,17 @@ pub fn clone_into_by_registers(namespaces: NewNamespaces) -> Result<Fork> {
 /// Whether the process has one thread only.
 ///
 /// `unshare(CLONE_THREAD)` does nothing for such a process and answers EINVAL
-/// for any other: the cheapest way to know.
+/// for any other: the cheapest way to know. Inside a sandbox, where the filter
+/// refuses the call, the folder of the process's tasks tells.
 pub fn is_single_threaded() -> bool {
     // SAFETY: this flag changes nothing in a single-threaded process and is
     // refused in another.
-    checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_THREAD) })).is_ok()
+    match checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_THREAD) })) {
+        Ok(_) => true,
+        Err(Errno::INVAL) => false,
+        // A folder has a link for each folder in it, and two of its own.
+        Err(_) => rustix::fs::stat(c"/proc/self/task").is_ok_and(|stat| stat.st_nlink == 3),
+    }
 }
 
 /// Puts this process into a further user namespace.
@@ -175,6 +181,45 @@ pub fn now() -> u64 {
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit never returns and touches no memory of ours.
     unsafe { libc::_exit(status) }
+}
+
+/// Where the kernel has this process's arguments, which every process that
+/// sees this one in /proc can read.
+#[derive(Clone, Copy)]
+pub struct OwnArguments {
+    start: *mut u8,
+    length: usize,
+}
+
+impl OwnArguments {
+    /// Finds them.
+    pub fn find() -> OwnArguments {
+        unsafe extern "C" {
+            /// The first argument, as the C library keeps it.
+            static program_invocation_name: *mut libc::c_char;
+        }
+        let length = std::env::args_os().map(|argument| argument.len() + 1).sum();
+        // SAFETY: the C library sets this pointer before main and nobody here
+        // changes it.
+        OwnArguments { start: unsafe { program_invocation_name }.cast::<u8>(), length }
+    }
+
+    /// Puts a name in their place. Only in a child that has a copy of the
+    /// launcher's memory: there, nothing reads them any longer.
+    pub fn replace(self, name: &[u8]) {
+        if self.start.is_null() || self.length == 0 {
+            return;
+        }
+        let kept = name.len().min(self.length - 1);
+        // SAFETY: the kernel lays the arguments down one after another with
+        // their NULs, from the first on, in memory that can be written;
+        // `length` is the sum of what the standard library read from there.
+        // Nothing borrows that memory: the library hands out copies.
+        unsafe {
+            std::ptr::write_bytes(self.start, 0, self.length);
+            std::ptr::copy_nonoverlapping(name.as_ptr(), self.start, kept);
+        }
+    }
 }
 
 const CHILD_STACK: usize = 64 * 1024;

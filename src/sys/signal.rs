@@ -90,24 +90,18 @@ pub fn receive(fd: &OwnedFd) -> Option<Received> {
     }
 }
 
-/// `struct sigaction` as the kernel has it on x86-64 and aarch64.
+/// `struct sigaction` as the kernel has it on x86-64 and aarch64. Both have
+/// the restorer: the kernel writes all four fields.
 #[repr(C)]
 struct KernelAction {
     handler: usize,
     flags: u64,
-    #[cfg(target_arch = "x86_64")]
     restorer: usize,
     mask: u64,
 }
 
 fn action(handler: usize) -> KernelAction {
-    KernelAction {
-        handler,
-        flags: 0,
-        #[cfg(target_arch = "x86_64")]
-        restorer: 0,
-        mask: 0,
-    }
+    KernelAction { handler, flags: 0, restorer: 0, mask: 0 }
 }
 
 /// Whether this process ignores a signal.

@@ -5,6 +5,9 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use crate::host::doctor::{Check, Report, Status, Topic, Verdict};
+use crate::report::escape::safe;
+
+use super::layout::wrapped;
 
 /// Between the columns, and before a line.
 const GAP: usize = 2;
@@ -17,41 +20,61 @@ const NARROWEST: usize = 24;
 /// stay whole so that they can be copied. It holds colours: print it through
 /// `anstream`, which takes them out where nobody sees them.
 pub fn text(report: &Report, width: usize) -> String {
-    let names = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
-    let indent = GAP + STATUS_WIDTH + GAP + names + GAP;
-    let room = width.saturating_sub(indent).max(NARROWEST);
     let mut out = String::new();
     for (topic, title) in [(Topic::Isolation, "Isolation"), (Topic::Desktop, "Desktop")] {
         let bold = Style::new().bold();
         line(&mut out, format_args!("{bold}{title}{bold:#}"));
-        for check in report.checks.iter().filter(|check| check.topic == topic) {
-            one(&mut out, check, names, indent, room);
-        }
+        some(&mut out, report, width, |check| check.topic == topic);
         out.push('\n');
     }
+    conclusion(&mut out, report, width);
+    out
+}
+
+/// What keeps sandboxes from being built, with the remedies, in the same
+/// shape; nothing else.
+pub fn blocking(report: &Report, width: usize) -> String {
+    let mut out = String::new();
+    some(&mut out, report, width, |check| {
+        check.topic == Topic::Isolation && check.status == Status::Blocking
+    });
+    conclusion(&mut out, report, width);
+    out
+}
+
+/// The checks that are wanted, in columns that fit all.
+fn some(out: &mut String, report: &Report, width: usize, wanted: impl Fn(&Check) -> bool) {
+    let names = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let indent = GAP + STATUS_WIDTH + GAP + names + GAP;
+    let room = width.saturating_sub(indent).max(NARROWEST);
+    for check in report.checks.iter().filter(|check| wanted(check)) {
+        one(out, check, names, indent, room);
+    }
+}
+
+fn conclusion(out: &mut String, report: &Report, width: usize) {
     let style = style(match report.verdict {
         Verdict::Ready => Status::Good,
         Verdict::Reduced => Status::Degraded,
         Verdict::Impossible => Status::Blocking,
     });
     for words in wrapped(&verdict(report), width.max(NARROWEST)) {
-        line(&mut out, format_args!("{style}{words}{style:#}"));
+        line(out, format_args!("{style}{words}{style:#}"));
     }
-    out
 }
 
 fn one(out: &mut String, check: &Check, names: usize, indent: usize, room: usize) {
     let style = style(check.status);
-    let mut found = check.found.lines().flat_map(|line| wrapped(&plain(line), room));
+    let mut found = check.found.lines().flat_map(|line| wrapped(&safe(line), room));
     let first = found.next().unwrap_or_default();
     let (status, name) = (check.status.word(), &check.name);
     line(out, format_args!("  {style}{status:STATUS_WIDTH$}{style:#}  {name:names$}  {first}"));
-    for words in found.chain(wrapped(&plain(&check.means), room)) {
+    for words in found.chain(wrapped(&safe(&check.means), room)) {
         line(out, format_args!("{:indent$}{words}", ""));
     }
     for (number, command) in check.remedy.iter().flat_map(|remedy| remedy.lines()).enumerate() {
         let lead = if number == 0 { "fix: " } else { "     " };
-        line(out, format_args!("{:indent$}{lead}{}", "", plain(command)));
+        line(out, format_args!("{:indent$}{lead}{}", "", safe(command)));
     }
 }
 
@@ -96,32 +119,6 @@ fn things(count: usize) -> String {
         1 => "one thing is".to_owned(),
         more => format!("{more} things are"),
     }
-}
-
-/// Texts of the host's must not drive the terminal.
-fn plain(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
-        match letter.is_control() {
-            true => out.extend(letter.escape_default()),
-            false => out.push(letter),
-        }
-        out
-    })
-}
-
-/// Breaks a text at spaces; a word that is too long stands alone.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -183,6 +180,25 @@ mod tests {
         let shown = stripped(&hostile, 80);
         assert!(shown.contains("a\\u{1b}[2Jb\\u{7}"), "{shown:?}");
         assert!(text(&hostile, 80).contains("\u{1b}[33m"), "the status has its colour");
+    }
+
+    #[test]
+    fn what_blocks_stands_alone_with_its_remedy() {
+        let mut desktop = check("wayland", Status::Blocking, "none", Some("no"));
+        desktop.topic = Topic::Desktop;
+        let report = report(
+            Verdict::Impossible,
+            vec![
+                check("kernel", Status::Good, "6.18", Some("no")),
+                check("landlock", Status::Degraded, "none", Some("no")),
+                check("proc", Status::Blocking, "covered", Some("uncover it")),
+                desktop,
+            ],
+        );
+        let shown = anstream::adapter::strip_str(&blocking(&report, 120)).to_string();
+        assert!(shown.starts_with("  blocking  proc      covered\n"), "{shown}");
+        assert!(shown.contains("fix: uncover it\n") && !shown.contains("fix: no"), "{shown}");
+        assert!(shown.ends_with("No sandbox can be built here until one thing is put right.\n"));
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! How policies, plans and reports are shown to people. Floor 7.
 
 pub mod doctor;
+mod layout;
+pub mod list;
 pub mod plan;
+pub mod show;
+pub mod tour;

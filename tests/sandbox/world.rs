@@ -209,22 +209,37 @@ impl World {
         command
     }
 
-    /// The processes of this world: those whose words name its folder.
+    /// The processes of this world: those whose words name its folder, and the
+    /// inits, which have no words, by their launcher or their application.
     pub fn processes(&self) -> Vec<i32> {
         let mark = self.root().display().to_string();
         let own = std::process::id() as i32;
         let mut found = Vec::new();
+        let mut nameless = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok())
             else {
                 continue;
             };
-            let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            if pid != own && String::from_utf8_lossy(&words).contains(&mark) {
-                found.push(pid);
+            let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
+            let status = String::from_utf8_lossy(&read("status")).into_owned();
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or_default().trim().to_owned()
+            };
+            let parent = field("PPid:").parse::<i32>().unwrap_or_default();
+            if pid == own {
+                continue;
+            } else if String::from_utf8_lossy(&read("cmdline")).contains(&mark) {
+                found.push((pid, parent));
+            } else if field("Name:") == "pinfold" {
+                nameless.push((pid, parent));
             }
         }
-        found
+        nameless.retain(|(pid, parent)| {
+            found.iter().any(|(other, above)| other == parent || above == pid)
+        });
+        found.into_iter().chain(nameless).map(|(pid, _)| pid).collect()
     }
 
     /// The names of the records of running sandboxes.

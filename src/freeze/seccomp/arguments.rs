@@ -94,10 +94,12 @@ pub fn kcmp(policy: &SyscallPlan) -> Answer {
 
 /// socket(2): the family and the type are `int`s in the kernel. `SOCK_PACKET`
 /// is refused in every family because with `AF_INET` it yields a packet socket
-/// as `AF_PACKET` does; the type's other bits are flags.
+/// as `AF_PACKET` does; the type's other bits are flags. MPTCP and SMC carry
+/// TCP connections that landlock does not take for such.
 pub fn socket(policy: &SyscallPlan) -> Answer {
     const SOCK_TYPE_MASK: u32 = 0xf;
     const SOCK_PACKET: u32 = 10;
+    const IPPROTO_SMC: u32 = 256;
     let mut families =
         vec![libc::AF_UNSPEC, libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
     for (feature, family) in
@@ -108,13 +110,96 @@ pub fn socket(policy: &SyscallPlan) -> Answer {
         }
     }
     let families = families.into_iter().map(|family| family as u32).collect();
-    Answer::Clauses(vec![
+    let mut clauses = vec![
         Clause::low(0, Test::NoneOf(families), libc::EAFNOSUPPORT),
         Clause {
             mask: SOCK_TYPE_MASK,
             ..Clause::low(1, Test::OneOf(vec![SOCK_PACKET]), libc::EAFNOSUPPORT)
         },
-    ])
+    ];
+    if policy.tcp_limited {
+        let protocols = vec![IPPROTO_SMC, libc::IPPROTO_MPTCP as u32];
+        clauses.push(Clause::low(2, Test::OneOf(protocols), libc::EPROTONOSUPPORT));
+    }
+    Answer::Clauses(clauses)
+}
+
+/// kill(2): 0 means the process group. The application shares that of its
+/// caller, whose processes are in no namespace of the sandbox and are reached
+/// all the same. By number none of them can be named.
+pub fn kill(policy: &SyscallPlan) -> Answer {
+    if policy.signals_scoped {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![0]), libc::EPERM)])
+}
+
+/// Calls whose argument of this number is the mode of a file.
+fn no_set_id(policy: &SyscallPlan, mode: u8) -> Answer {
+    if policy.makes_set_id {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![Clause {
+        mask: libc::S_ISUID | libc::S_ISGID,
+        ..Clause::low(mode, Test::NoneOf(vec![0]), libc::EPERM)
+    }])
+}
+
+/// chmod(2), fchmod(2), creat(2) and mknod(2)
+pub fn mode_second(policy: &SyscallPlan) -> Answer {
+    no_set_id(policy, 1)
+}
+
+/// fchmodat(2), fchmodat2(2), mknodat(2) and open(2)
+pub fn mode_third(policy: &SyscallPlan) -> Answer {
+    no_set_id(policy, 2)
+}
+
+/// openat(2)
+pub fn mode_fourth(policy: &SyscallPlan) -> Answer {
+    no_set_id(policy, 3)
+}
+
+/// openat2(2): the mode lies behind a pointer; callers fall back to openat.
+pub fn openat2(policy: &SyscallPlan) -> Answer {
+    if policy.makes_set_id { Answer::Allow } else { Answer::Errno(libc::ENOSYS) }
+}
+
+/// setpriority(2): the process group is the caller's, as for [`kill`], and
+/// landlock does not look at this call.
+pub fn setpriority(_: &SyscallPlan) -> Answer {
+    const PRIO_PGRP: u32 = 1;
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![PRIO_PGRP]), libc::EPERM)])
+}
+
+/// ioprio_set(2): as setpriority.
+pub fn ioprio_set(_: &SyscallPlan) -> Answer {
+    const IOPRIO_WHO_PGRP: u32 = 2;
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![IOPRIO_WHO_PGRP]), libc::EPERM)])
+}
+
+/// The third argument of sendmsg(2), and the fourth of sendto(2) and
+/// sendmmsg(2), where TCP ports are limited: TCP fast open connects within
+/// a send, which landlock does not see. The kernel's own answer where fast
+/// open is switched off is the same, and callers then connect.
+fn no_fast_open(policy: &SyscallPlan, flags: u8) -> Answer {
+    if !policy.tcp_limited {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![Clause {
+        mask: libc::MSG_FASTOPEN as u32,
+        ..Clause::low(flags, Test::NoneOf(vec![0]), libc::EOPNOTSUPP)
+    }])
+}
+
+/// sendmsg(2)
+pub fn sendmsg(policy: &SyscallPlan) -> Answer {
+    no_fast_open(policy, 2)
+}
+
+/// sendto(2) and sendmmsg(2)
+pub fn sendto(policy: &SyscallPlan) -> Answer {
+    no_fast_open(policy, 3)
 }
 
 /// socketpair(2): no other family that is allowed has pairs.
@@ -128,13 +213,17 @@ pub fn socketpair(_: &SyscallPlan) -> Answer {
 
 /// socketcall(2), of i386: the family lies behind a pointer, which a filter
 /// cannot follow, so sockets are made by the direct calls alone. Everything
-/// that is done with a socket afterwards may come this way.
-pub fn socketcall(_: &SyscallPlan) -> Answer {
+/// that is done with a socket afterwards may come this way, but for sends
+/// whose flags have to be looked at.
+pub fn socketcall(policy: &SyscallPlan) -> Answer {
     const SYS_SOCKET: u32 = 1;
     const SYS_SOCKETPAIR: u32 = 8;
-    Answer::Clauses(vec![Clause::low(
-        0,
-        Test::OneOf(vec![SYS_SOCKET, SYS_SOCKETPAIR]),
-        libc::ENOSYS,
-    )])
+    const SYS_SENDTO: u32 = 11;
+    const SYS_SENDMSG: u32 = 16;
+    const SYS_SENDMMSG: u32 = 20;
+    let mut refused = vec![SYS_SOCKET, SYS_SOCKETPAIR];
+    if policy.tcp_limited {
+        refused.extend([SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG]);
+    }
+    Answer::Clauses(vec![Clause::low(0, Test::OneOf(refused), libc::ENOSYS)])
 }

@@ -41,6 +41,9 @@
 //! | ptrace, process_vm_*, perf_event_open, personality, kcmp | `EPERM` | `devel` |
 //! | modify_ldt, vm86 | `EPERM` | `multiarch` |
 //! | socket families but unix, inet, inet6, netlink | `EAFNOSUPPORT` | `bluetooth`, `canbus` for theirs |
+//! | MPTCP, SMC, TCP fast open, where TCP ports are limited | `EPROTONOSUPPORT`, `EOPNOTSUPP` | unlimited ports |
+//! | priorities of the whole process group | `EPERM` | nothing |
+//! | kill of the whole process group | `EPERM` | a landlock that scopes signals |
 //! | ioctl TIOCSTI, TIOCLINUX, TIOCSETD | `EPERM` | nothing |
 //! | io_uring, userfaultfd, fanotify, memfd_secret, statmount and its like | `ENOSYS` | nothing |
 //! | keyrings, bpf, memory placement, file handles, and what belongs to the machine | `EPERM` | nothing |
@@ -61,7 +64,7 @@
 //! * `adjtimex` and `clock_adjtime` read the clock or set it by a field behind
 //!   a pointer. They stay, for the kernel asks for `CAP_SYS_TIME` in the host's
 //!   user namespace before it sets anything.
-//! * Protocols within a family: netlink's kinds, MPTCP and SMC, TCP fast open.
+//! * Protocols within a family, such as netlink's kinds.
 //! * Descriptors: a ring, a fanotify group or a mount that is handed in is
 //!   closed to the calls above, but `read`, `write` and `ioctl` reach whatever
 //!   stands behind a descriptor.

@@ -149,8 +149,23 @@ pub static TABLE: &[Row] = &[
     row("sethostname", [Some(170), Some(74), Some(161)], CONTAINER, "belongs to who made the uts namespace"),
     row("setdomainname", [Some(171), Some(121), Some(162)], CONTAINER, "as sethostname"),
 
+    // Files with their owner's rights, where the owner would be root.
+    row("chmod", [Some(90), Some(15), None], Rule::Arguments(arguments::mode_second), "a set-user-id file of root's on the host is root for everybody"),
+    row("fchmod", [Some(91), Some(94), Some(52)], Rule::Arguments(arguments::mode_second), "as chmod"),
+    row("fchmodat", [Some(268), Some(306), Some(53)], Rule::Arguments(arguments::mode_third), "as chmod"),
+    shared("fchmodat2", 452, Rule::Arguments(arguments::mode_third), "as chmod"),
+    row("creat", [Some(85), Some(8), None], Rule::Arguments(arguments::mode_second), "as chmod"),
+    row("open", [Some(2), Some(5), None], Rule::Arguments(arguments::mode_third), "as chmod"),
+    row("openat", [Some(257), Some(295), Some(56)], Rule::Arguments(arguments::mode_fourth), "as chmod"),
+    shared("openat2", 437, Rule::Arguments(arguments::openat2), "as chmod, with a mode that cannot be looked at"),
+    row("mknod", [Some(133), Some(14), None], Rule::Arguments(arguments::mode_second), "as chmod"),
+    row("mknodat", [Some(259), Some(297), Some(33)], Rule::Arguments(arguments::mode_third), "as chmod"),
+
     // Other processes and their secrets.
     row("ptrace", [Some(101), Some(26), Some(117)], DEVEL, "takes over other processes of the same sandbox, also those that confine themselves further"),
+    row("kill", [Some(62), Some(37), Some(129)], Rule::Arguments(arguments::kill), "the process group is the caller's, where landlock does not keep signals inside"),
+    row("setpriority", [Some(141), Some(97), Some(140)], Rule::Arguments(arguments::setpriority), "the process group is the caller's"),
+    row("ioprio_set", [Some(251), Some(289), Some(30)], Rule::Arguments(arguments::ioprio_set), "as setpriority"),
     row("process_vm_readv", [Some(310), Some(347), Some(270)], DEVEL, "reads other processes' memory, as ptrace does"),
     row("process_vm_writev", [Some(311), Some(348), Some(271)], DEVEL, "writes other processes' memory, as ptrace does"),
     row("kcmp", [Some(312), Some(349), Some(272)], Rule::Arguments(arguments::kcmp), "orders kernel addresses of other processes' insides"),
@@ -168,6 +183,9 @@ pub static TABLE: &[Row] = &[
     row("vhangup", [Some(153), Some(111), Some(58)], DENY, "hangs up the caller's terminal"),
     row("socket", [Some(41), Some(359), Some(198)], Rule::Arguments(arguments::socket), "other families are rarely used kernel code, and some ignore network namespaces"),
     row("socketpair", [Some(53), Some(360), Some(199)], Rule::Arguments(arguments::socketpair), "as socket"),
+    row("sendto", [Some(44), Some(369), Some(206)], Rule::Arguments(arguments::sendto), "TCP fast open connects past landlock's ports"),
+    row("sendmsg", [Some(46), Some(370), Some(211)], Rule::Arguments(arguments::sendmsg), "as sendto"),
+    row("sendmmsg", [Some(307), Some(345), Some(269)], Rule::Arguments(arguments::sendto), "as sendto"),
     row("socketcall", [None, Some(102), None], Rule::Arguments(arguments::socketcall), "hides the family of a new socket behind a pointer"),
 
     // Kernel code that a desktop application does without.

@@ -24,11 +24,32 @@ const ARM: u32 = 0x4000_0028;
 const GARBAGE: u64 = 0xdead_beef << 32;
 
 fn policy(nested: Nested, features: &[SyscallFeature]) -> SyscallPlan {
-    SyscallPlan { nested, features: features.to_vec() }
+    SyscallPlan {
+        nested,
+        features: features.to_vec(),
+        tcp_limited: false,
+        signals_scoped: true,
+        makes_set_id: true,
+    }
+}
+
+/// The same where TCP ports are limited.
+fn limited(policy: SyscallPlan) -> SyscallPlan {
+    SyscallPlan { tcp_limited: true, ..policy }
 }
 
 fn strictest() -> SyscallPlan {
     policy(Nested::None, &[])
+}
+
+/// The same where landlock does not keep signals inside.
+fn unscoped(policy: SyscallPlan) -> SyscallPlan {
+    SyscallPlan { signals_scoped: false, ..policy }
+}
+
+/// The same for root.
+fn of_root(policy: SyscallPlan) -> SyscallPlan {
+    SyscallPlan { makes_set_id: false, ..policy }
 }
 
 /// Every level with every set of features.
@@ -42,6 +63,13 @@ fn policies() -> Vec<SyscallPlan> {
             policies.push(policy(*nested, &features));
         }
     }
+    policies.extend([
+        unscoped(strictest()),
+        of_root(strictest()),
+        of_root(policy(Nested::None, &[SyscallFeature::Multiarch])),
+        limited(strictest()),
+        limited(policy(Nested::None, &[SyscallFeature::Multiarch])),
+    ]);
     policies
 }
 
@@ -179,7 +207,7 @@ fn the_kernel_would_load_every_program() {
 
 #[test]
 fn the_table_is_in_order() {
-    assert_eq!(TABLE.len(), 82, "rows were lost or added");
+    assert_eq!(TABLE.len(), 98, "rows were lost or added");
     let mut seen = BTreeMap::new();
     for row in TABLE {
         assert!(!row.reason.is_empty(), "{} is refused without a reason", row.name);
@@ -350,7 +378,8 @@ fn sockets_are_of_few_families() {
             expect(&policy, "socketpair", &[family | GARBAGE, 1], wanted);
         }
         for call in 0..=20 {
-            let wanted = if matches!(call, 1 | 8) { ENOSYS } else { Verdict::Allow };
+            let sends = policy.tcp_limited && matches!(call, 11 | 16 | 20);
+            let wanted = if matches!(call, 1 | 8) || sends { ENOSYS } else { Verdict::Allow };
             expect(&policy, "socketcall", &[call], wanted);
         }
     }
@@ -403,6 +432,47 @@ fn namespaces_are_made_as_far_as_the_level_goes() {
     for name in ["open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "open_tree_attr"] {
         expect(&browsers, name, &[], ENOSYS);
         expect(&container, name, &[], Verdict::Allow);
+    }
+}
+
+#[test]
+fn the_callers_process_group_is_out_of_reach() {
+    let unscoped = unscoped(strictest());
+    for nothing in [0, GARBAGE] {
+        expect(&unscoped, "kill", &[nothing, 15], EPERM);
+        expect(&strictest(), "kill", &[nothing, 15], Verdict::Allow);
+    }
+    expect(&strictest(), "setpriority", &[1 | GARBAGE, 0, 19], EPERM);
+    expect(&strictest(), "setpriority", &[0, 0, 19], Verdict::Allow);
+    expect(&strictest(), "ioprio_set", &[2, 0], EPERM);
+    expect(&strictest(), "ioprio_set", &[1, 0], Verdict::Allow);
+    for inside in [1, 2, u64::MAX, -2i64 as u64] {
+        expect(&unscoped, "kill", &[inside, 15], Verdict::Allow);
+    }
+}
+
+#[test]
+fn limited_ports_have_no_way_round() {
+    let limited = limited(strictest());
+    let (stream, mptcp, smc) = (libc::SOCK_STREAM as u64, 262, 256);
+    let unsupported = Verdict::Errno(libc::EPROTONOSUPPORT);
+    for family in [libc::AF_INET, libc::AF_INET6].map(|family| family as u64) {
+        for protocol in [mptcp, smc, mptcp | GARBAGE] {
+            expect(&limited, "socket", &[family, stream, protocol], unsupported);
+            expect(&strictest(), "socket", &[family, stream, protocol], Verdict::Allow);
+        }
+        for protocol in [0, libc::IPPROTO_TCP as u64] {
+            expect(&limited, "socket", &[family, stream, protocol], Verdict::Allow);
+        }
+    }
+    let fast = 0x2000_4000 | GARBAGE;
+    for (name, flags) in [("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)] {
+        let mut arguments = [0; 6];
+        arguments[flags] = fast;
+        expect(&limited, name, &arguments, Verdict::Errno(libc::EOPNOTSUPP));
+        expect(&strictest(), name, &arguments, Verdict::Allow);
+        arguments[flags] = 0x4000;
+        expect(&limited, name, &arguments, Verdict::Allow);
     }
 }
 
@@ -481,6 +551,7 @@ fn errno_word(errno: i32) -> &'static str {
         libc::ENOSYS => "ENOSYS",
         libc::EAFNOSUPPORT => "EAFNOSUPPORT",
         libc::EOPNOTSUPP => "EOPNOTSUPP",
+        libc::EPROTONOSUPPORT => "EPROTONOSUPPORT",
         _ => panic!("errno {errno} in the table"),
     }
 }
@@ -527,7 +598,11 @@ fn decoded(arch: Arch) -> String {
     let features = SyscallFeature::WORDS
         .iter()
         .map(|(word, feature)| (format!("feature {word}"), policy(Nested::None, &[*feature])));
-    for (title, policy) in levels.chain(features) {
+    let host = [
+        ("TCP ports limited".to_owned(), limited(self::strictest())),
+        ("landlock without signals".to_owned(), unscoped(self::strictest())),
+    ];
+    for (title, policy) in levels.chain(features).chain(host) {
         write!(text, "\n# {title} changes\n").expect("a string takes text");
         let changed = all(&policy).into_iter().zip(&strictest).filter(|(new, old)| new != *old);
         text.extend(changed.map(|(line, _)| line));
@@ -553,4 +628,35 @@ fn the_table_is_the_one_that_was_read() {
         );
         assert_eq!(golden.lines().count(), decoded.lines().count(), "{path}");
     }
+}
+
+#[test]
+fn root_makes_no_file_with_its_owners_rights() {
+    let root = of_root(strictest());
+    for (name, at) in [
+        ("chmod", 1),
+        ("fchmod", 1),
+        ("fchmodat", 2),
+        ("fchmodat2", 2),
+        ("creat", 1),
+        ("open", 2),
+        ("openat", 3),
+        ("mknod", 1),
+        ("mknodat", 2),
+    ] {
+        for (mode, verdict) in [
+            (0o755, Verdict::Allow),
+            (0o1777, Verdict::Allow),
+            (0o4755, Verdict::Errno(libc::EPERM)),
+            (0o2755, Verdict::Errno(libc::EPERM)),
+            (GARBAGE | 0o4000, Verdict::Errno(libc::EPERM)),
+        ] {
+            let mut arguments = vec![0; at];
+            arguments.push(mode);
+            expect(&root, name, &arguments, verdict);
+            expect(&strictest(), name, &arguments, Verdict::Allow);
+        }
+    }
+    expect(&root, "openat2", &[], Verdict::Errno(libc::ENOSYS));
+    expect(&strictest(), "openat2", &[], Verdict::Allow);
 }

@@ -328,7 +328,10 @@ fn faults() {
         ("[home]\npersist = ['/x']", BadValue, (3, 12), &["starts in the home already"]),
         ("[bus.session]\ntalk = [':1.2']", BadValue, (3, 9), &["unique names"]),
         ("[bus.session]\ncall = ['a.b']", BadValue, (3, 9), &["has no ="]),
-        ("[portals]\nallow = ['FileChooser']", BadValue, (3, 10), &["file-chooser"]),
+        ("[portals]\nallow = ['FileChooser']", BadValue, (3, 10), &["`portals.allow` has no word `FileChooser`", "did you mean `file-chooser`?"]),
+        ("[portals]\nallow = ['usb', 'screen-shot']", BadValue, (3, 17), &["did you mean `screenshot`?"]),
+        ("[portals]\nallow = ['everything']", BadValue, (3, 10), &["write account, background", "or wallpaper"]),
+        ("[portals]\nallow = ['tray']", BadValue, (3, 10), &["has no word `tray`"]),
         ("[agents]\nssh = { keys = ['x'] }", BadValue, (3, 17), &["SHA256:", "ssh-add"]),
         ("[agents]\nssh = { keys = [] }", BadValue, (3, 16), &["no key is named"]),
         ("[limits]\nmemory = '2 G'", BadValue, (3, 10), &["\"2G\""]),
@@ -374,6 +377,14 @@ fn faults() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn every_portal_of_the_catalogue_is_a_word() {
+    for word in crate::model::portal::PORTALS {
+        let manifest = read(&format!("schema = 1\n[portals]\nallow = ['{word}']")).unwrap();
+        assert_eq!(values(&manifest.settings.portals), [word]);
+    }
 }
 
 #[test]

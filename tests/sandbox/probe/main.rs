@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 const MOST: u64 = 64 << 10;
 
 /// How long an act waits for another process at most.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What an act comes to.
 type Answer = Result<Value, std::io::Error>;

@@ -1,0 +1,839 @@
+//! `pinfold show`: what an application may do, in plain language, each with
+//! the line that says so.
+//!
+//! Everything is read off the plan, which is what `pinfold run` carries out;
+//! the policy only lends the names of what was asked for. So what is shown
+//! cannot differ from what is done.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::freeze::landlock;
+use crate::freeze::seccomp::{Answer, Arch, TABLE};
+use crate::model::manifest::Policy;
+use crate::model::origin::{Layer, Origin};
+use crate::model::path::AbsPath;
+use crate::model::permission::{Device, HomeKind, Nested, SyscallFeature, Word, X11Mode};
+use crate::model::plan::{Action, Kind, Note, Plan, Slot, Step, Weight};
+use crate::report::escape::safe;
+
+use super::layout::wrapped;
+
+/// The version of the shape that [`Shown::json`] gives.
+pub const VERSION: u32 = 1;
+
+/// Before a line, and between it and its origin.
+const INDENT: usize = 2;
+/// Narrower than this nothing is laid out.
+const NARROWEST: usize = 40;
+/// More things than this from one line of a manifest are told as a number.
+const LISTED: usize = 6;
+/// As wide as the longest word for what may be done with a file.
+const VERB: usize = 18;
+
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineKind {
+    /// Something is open.
+    Granted,
+    /// Something is not open.
+    Absent,
+    /// How things are; neither a grant nor the lack of one.
+    Fact,
+    /// What a grant also lets happen.
+    Risk,
+    /// Something that the plan remarks.
+    Note,
+}
+
+impl LineKind {
+    fn word(self) -> &'static str {
+        match self {
+            LineKind::Granted => "granted",
+            LineKind::Absent => "not-granted",
+            LineKind::Fact => "fact",
+            LineKind::Risk => "risk",
+            LineKind::Note => "note",
+        }
+    }
+}
+
+/// One thing to know, and where it was stated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it says.
+    pub kind: LineKind,
+    /// In words. Foreign text in it is harmless already.
+    pub text: String,
+    /// Who stated it; none for what follows from others.
+    pub origin: Option<Origin>,
+}
+
+/// What belongs together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Its name in JSON.
+    pub key: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// The effective permissions of one application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    app: String,
+    name: Option<String>,
+    files: Vec<(Layer, String)>,
+    sections: Vec<Section>,
+    /// The home, to be written as `~`.
+    home: String,
+}
+
+impl Shown {
+    /// Reads a plan. `landlock_abi` is what the running kernel has, on which
+    /// the plan does not depend and the enforcement does.
+    pub fn of(policy: &Policy, plan: &Plan, landlock_abi: u32) -> Shown {
+        let home = variable(plan, "HOME").unwrap_or("/").to_owned();
+        let mut reading = Reading { policy, plan, home, claimed: vec![false; plan.notes.len()] };
+        let mut sections = vec![
+            reading.program(),
+            reading.home(),
+            reading.files(),
+            reading.windows(),
+            reading.sound(),
+            reading.network(),
+            reading.devices(),
+            reading.services(),
+            reading.system_calls(),
+            reading.environment(),
+            reading.confinement(landlock_abi),
+            reading.everybody(),
+        ];
+        // What no section has taken up.
+        sections.push(reading.notes());
+        Shown {
+            app: safe(policy.id.as_str()).into_owned(),
+            name: policy.settings.name.as_ref().map(|name| safe(&name.value).into_owned()),
+            files: policy
+                .files
+                .iter()
+                .map(|(layer, file)| (*layer, safe(file).into_owned()))
+                .collect(),
+            sections,
+            home: reading.home,
+        }
+    }
+
+    /// As lines of at most `width` columns where words can be broken so. It
+    /// holds colours: print it through `anstream`.
+    pub fn text(&self, width: usize) -> String {
+        let width = width.max(NARROWEST);
+        let mut out = String::new();
+        let bold = Style::new().bold();
+        let faint = Style::new().dimmed();
+        // Writing to a String cannot fail, here and below.
+        let name = self.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+        let _ = writeln!(out, "{bold}{}{bold:#}{name}", self.app);
+        for (layer, file) in &self.files {
+            let _ = writeln!(out, "{faint}  from {} ({layer}){faint:#}", self.shortened(file));
+        }
+        let is_absent =
+            |section: &&Section| section.lines.iter().all(|line| line.kind == LineKind::Absent);
+        let (absent, present): (Vec<&Section>, Vec<&Section>) =
+            self.sections.iter().filter(|section| !section.lines.is_empty()).partition(is_absent);
+        for section in present {
+            let _ = writeln!(out, "\n{bold}{}{bold:#}", section.title);
+            self.lines(&mut out, section.lines.iter(), width);
+        }
+        if !absent.is_empty() {
+            let _ = writeln!(out, "\n{bold}Not granted{bold:#}");
+            self.lines(&mut out, absent.into_iter().flat_map(|section| &section.lines), width);
+        }
+        out
+    }
+
+    fn lines<'a>(&self, out: &mut String, lines: impl Iterator<Item = &'a Line>, width: usize) {
+        let mut last: Option<String> = None;
+        for line in lines {
+            let (style, lead) = match line.kind {
+                LineKind::Granted => (Style::new(), ""),
+                LineKind::Absent | LineKind::Fact => (Style::new().dimmed(), ""),
+                LineKind::Risk => (AnsiColor::Yellow.on_default(), "risk: "),
+                LineKind::Note => (AnsiColor::Cyan.on_default(), "note: "),
+            };
+            let room = width - INDENT;
+            let text = format!("{lead}{}", line.text);
+            let mut pieces = folded(&text, room);
+            let tail = pieces.pop().unwrap_or_default();
+            for piece in &pieces {
+                let _ = writeln!(out, "{:INDENT$}{style}{piece}{style:#}", "");
+            }
+            let _ = write!(out, "{:INDENT$}{style}{tail}{style:#}", "");
+            let place = line.origin.as_ref().map(|origin| self.place(origin));
+            // What comes from the same line as the one above says so once.
+            if let Some(place) = place.as_ref().filter(|place| last.as_ref() != Some(*place)) {
+                at_the_edge(out, place, tail.chars().count(), room);
+            }
+            last = place;
+            out.push('\n');
+        }
+    }
+
+    /// The file by its last name, since its whole path stands at the top; the
+    /// layer too where several take part.
+    fn place(&self, origin: &Origin) -> String {
+        let file = safe(&origin.file);
+        let short = match self.files.iter().any(|(_, known)| *known == file) {
+            true => last_name(&file).to_owned(),
+            false => self.shortened(&file),
+        };
+        let layers = self.files.windows(2).any(|pair| pair[0].0 != pair[1].0);
+        let layer = if layers { format!(" ({})", origin.layer) } else { String::new() };
+        match (origin.layer, origin.line) {
+            (Layer::Builtin, 0) => "default".to_owned(),
+            (Layer::CommandLine, 0) => file.into_owned(),
+            (_, 0) => format!("{short}{layer}"),
+            (_, line) => format!("{short}:{line}{layer}"),
+        }
+    }
+
+    fn shortened(&self, file: &str) -> String {
+        tilde(&self.home, file)
+    }
+
+    /// As JSON:
+    ///
+    /// ```text
+    /// { "version": 1, "app": ID, "name": TEXT or null,
+    ///   "files": [{ "layer": LAYER, "file": PATH }],
+    ///   "sections": [{ "key": KEY, "title": TEXT,
+    ///     "lines": [{ "kind": KIND, "text": TEXT, "origin": ORIGIN or null }] }] }
+    /// ```
+    ///
+    /// KIND is `granted`, `not-granted`, `fact`, `risk` or `note`; ORIGIN has
+    /// `layer`, `file`, and `line` and `column` where there is a file. The
+    /// texts are for people and may change; `pinfold plan --json` is for
+    /// programs. A key is never renamed within a version.
+    pub fn json(&self) -> serde_json::Value {
+        let origin = |origin: &Origin| {
+            serde_json::json!(Origin { file: safe(&origin.file).into(), ..origin.clone() })
+        };
+        let sections: Vec<_> = self
+            .sections
+            .iter()
+            .map(|section| {
+                let lines: Vec<_> = section
+                    .lines
+                    .iter()
+                    .map(|line| {
+                        serde_json::json!({
+                            "kind": line.kind.word(),
+                            "text": line.text,
+                            "origin": line.origin.as_ref().map(origin),
+                        })
+                    })
+                    .collect();
+                serde_json::json!({
+                    "key": section.key,
+                    "title": section.title,
+                    "lines": lines,
+                })
+            })
+            .collect();
+        let files: Vec<_> = self
+            .files
+            .iter()
+            .map(|(layer, file)| serde_json::json!({ "layer": layer, "file": file }))
+            .collect();
+        serde_json::json!({
+            "version": VERSION,
+            "app": self.app,
+            "name": self.name,
+            "files": files,
+            "sections": sections,
+        })
+    }
+}
+
+/// Where a line was stated: at the right edge, on a line of its own where
+/// there is no room beside the text.
+fn at_the_edge(out: &mut String, place: &str, taken: usize, room: usize) {
+    let faint = Style::new().dimmed();
+    let long = place.chars().count();
+    let gap = match room.checked_sub(taken + long) {
+        Some(gap) if gap >= INDENT => gap,
+        _ => {
+            out.push('\n');
+            INDENT + room.saturating_sub(long)
+        }
+    };
+    let _ = write!(out, "{:gap$}{faint}{place}{faint:#}", "");
+}
+
+/// Breaks a text; what follows the first line stands a little to the right.
+fn folded(text: &str, room: usize) -> Vec<String> {
+    let mut lines = wrapped(text, room);
+    if lines.len() > 1 {
+        lines = wrapped(text, room - INDENT);
+        for line in &mut lines[1..] {
+            line.insert_str(0, "  ");
+        }
+    }
+    lines
+}
+
+/// The last name of a path; of a preset with the folder that it is named by.
+fn last_name(path: &str) -> &str {
+    let cut = path.rfind('/').unwrap_or(0);
+    match path[..cut].ends_with("/base") {
+        true => &path[cut - "base".len()..],
+        false => path[cut..].trim_start_matches('/'),
+    }
+}
+
+/// A path with the home as `~`.
+fn tilde(home: &str, path: &str) -> String {
+    match path.strip_prefix(home) {
+        Some("") if home != "/" => "~".to_owned(),
+        Some(rest) if home != "/" && rest.starts_with('/') => format!("~{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
+fn variable<'a>(plan: &'a Plan, name: &str) -> Option<&'a str> {
+    let mut environment = plan.process.environment.iter();
+    environment.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// A line whose text may hold anything.
+fn line(kind: LineKind, text: impl AsRef<str>, origin: Option<&Origin>) -> Line {
+    Line { kind, text: safe(text.as_ref()).into_owned(), origin: origin.cloned() }
+}
+
+fn granted(text: impl AsRef<str>, origin: &Origin) -> Line {
+    line(LineKind::Granted, text, Some(origin))
+}
+
+fn absent(text: impl AsRef<str>, origin: Option<&Origin>) -> Line {
+    line(LineKind::Absent, text, origin)
+}
+
+/// A grant that comes to nothing on this host; why is a remark of the plan's.
+fn lacking(what: &str, origin: &Origin) -> Line {
+    line(LineKind::Fact, format!("{what}: granted, but not to be had here"), Some(origin))
+}
+
+fn fact(text: impl AsRef<str>) -> Line {
+    line(LineKind::Fact, text, None)
+}
+
+fn risk(text: impl AsRef<str>, origin: &Origin) -> Line {
+    line(LineKind::Risk, text, Some(origin))
+}
+
+fn section(key: &'static str, title: &'static str, lines: Vec<Line>) -> Section {
+    Section { key, title, lines }
+}
+
+/// Whether Pinfold itself states a step for every application.
+fn is_for_everybody(origin: &Origin) -> bool {
+    origin.layer == Layer::Builtin && origin.line == 0
+}
+
+/// Binds whose origin is not Pinfold's own.
+fn stated_binds(plan: &Plan) -> impl Iterator<Item = (&Step, Bind<'_>)> {
+    plan.tree.iter().filter_map(|step| match &step.action {
+        Action::Bind { source, dest, kind, write, exec, device }
+            if !is_for_everybody(&step.origin) =>
+        {
+            let (kind, write, exec, device) = (*kind, *write, *exec, *device);
+            Some((step, Bind { source, dest, kind, write, exec, device }))
+        }
+        _ => None,
+    })
+}
+
+/// A plan while it is read.
+struct Reading<'a> {
+    policy: &'a Policy,
+    plan: &'a Plan,
+    home: String,
+    /// Which notes stand in a section already.
+    claimed: Vec<bool>,
+}
+
+impl<'a> Reading<'a> {
+    fn tilde(&self, path: &AbsPath) -> String {
+        tilde(&self.home, path.as_str())
+    }
+
+    /// The plan's remarks about a statement, which belong beneath it.
+    fn remarks(&mut self, origin: &Origin) -> Vec<Line> {
+        let plan = self.plan;
+        let notes = plan.notes.iter().zip(&mut self.claimed);
+        notes
+            .filter(|(note, claimed)| !**claimed && note.origin.as_ref() == Some(origin))
+            .map(|(note, claimed)| {
+                *claimed = true;
+                remark(note)
+            })
+            .collect()
+    }
+
+    /// The remarks about something that is open and to be had: what is worth
+    /// knowing of it is what it also lets happen.
+    fn risks(&mut self, origin: &Origin) -> Vec<Line> {
+        let mut lines = self.remarks(origin);
+        for line in &mut lines {
+            line.kind = LineKind::Risk;
+        }
+        lines
+    }
+
+    fn program(&mut self) -> Section {
+        let process = &self.plan.process;
+        let mut text = format!("runs {}", self.tilde(&process.program));
+        for argument in process.arguments.iter().skip(1) {
+            let is_plain = !argument.is_empty() && !argument.contains([' ', '\'', '"', '\\']);
+            match is_plain {
+                true => text.push_str(&format!(" {argument}")),
+                false => text.push_str(&format!(" {argument:?}")),
+            }
+        }
+        let mut lines = vec![granted(text, &process.origin)];
+        lines.extend(self.remarks(&process.origin));
+        section("program", "Program", lines)
+    }
+
+    fn home(&mut self) -> Section {
+        let stated = self.policy.settings.home.kind.as_ref();
+        let (kind, origin) = stated.map_or_else(
+            || (HomeKind::Private, Origin::builtin("a home of its own")),
+            |kind| (kind.value, kind.origin.clone()),
+        );
+        let own = self.plan.tree.iter().find_map(|step| match &step.action {
+            Action::Bind { source, .. } if self.is_own_home(source) => Some(self.tilde(source)),
+            _ => None,
+        });
+        let kept = own.map_or_else(String::new, |place| format!(", kept in {place}"));
+        let mut lines = match kind {
+            HomeKind::Private => vec![granted(format!("a home of its own{kept}"), &origin)],
+            HomeKind::Ephemeral => {
+                vec![granted("a home of its own in memory, gone after the run", &origin)]
+            }
+            HomeKind::Overlay => {
+                vec![granted("your home, with changes kept apart from it", &origin)]
+            }
+            HomeKind::Shared => vec![
+                granted(
+                    "your own home, without its protected paths (keys, passwords, start-up files)",
+                    &origin,
+                ),
+                risk("it can change and delete nearly all of your files", &origin),
+                fact(format!("what it adds at the top of the home is its own{kept}")),
+            ],
+        };
+        let persist = &self.policy.settings.home.persist.items;
+        if kind == HomeKind::Ephemeral {
+            for entry in persist {
+                lines.push(granted(format!("~/{} is kept", entry.value), &entry.origin));
+            }
+        }
+        if kind != HomeKind::Shared {
+            lines.extend(self.remarks(&origin));
+        }
+        section("home", "Home", lines)
+    }
+
+    /// Whether a host folder is made for the application's own home.
+    fn is_own_home(&self, source: &AbsPath) -> bool {
+        let home = &self.policy.settings.home;
+        let mut makers = home
+            .kind
+            .iter()
+            .map(|kind| &kind.origin)
+            .chain(home.persist.items.iter().map(|p| &p.origin));
+        self.plan.host.iter().any(|step| {
+            step.folder == *source
+                && (is_for_everybody(&step.origin) || makers.any(|origin| *origin == step.origin))
+        })
+    }
+
+    fn files(&mut self) -> Section {
+        let runtime = format!("/run/user/{}/", self.plan.identity.uid);
+        let is_file = |bind: &Bind<'_>| {
+            let dest = bind.dest.as_str();
+            !bind.device
+                && !dest.starts_with(&runtime)
+                && !dest.starts_with("/tmp/.X11-unix/")
+                && !dest.starts_with("/sys/")
+                && !self.is_own_home(bind.source)
+        };
+        // What one line of a manifest comes to stays together, in the order
+        // of the plan.
+        let mut groups: Vec<(&'a Origin, Vec<Bind<'a>>)> = Vec::new();
+        for (step, bind) in stated_binds(self.plan).filter(|(_, bind)| is_file(bind)) {
+            match groups.iter_mut().find(|(origin, group)| {
+                **origin == step.origin
+                    && group[0].write == bind.write
+                    && group[0].exec == bind.exec
+            }) {
+                Some((_, group)) => group.push(bind),
+                None => groups.push((&step.origin, vec![bind])),
+            }
+        }
+        let mut lines = Vec::new();
+        for (origin, group) in &groups {
+            if group.len() > LISTED {
+                let above = common(group.iter().map(|bind| bind.dest));
+                let text = format!("{} things in {}", group.len(), self.tilde(&above));
+                lines.push(granted(format!("{:VERB$}{text}", group[0].verb()), origin));
+            } else {
+                for bind in group {
+                    lines.push(granted(
+                        format!("{:VERB$}{}", bind.verb(), self.described(bind)),
+                        origin,
+                    ));
+                }
+            }
+            lines.extend(self.remarks(origin));
+        }
+        // Grants that came to nothing have left only their remarks.
+        let settings = &self.policy.settings.filesystem;
+        for grant in [&settings.read, &settings.write, &settings.create] {
+            lines.extend(grant.items.iter().flat_map(|item| self.remarks(&item.origin)));
+        }
+        for entry in &settings.deny.items {
+            lines.push(line(
+                LineKind::Fact,
+                format!("{:VERB$}{}", "closed", entry.value),
+                Some(&entry.origin),
+            ));
+            lines.extend(self.remarks(&entry.origin));
+        }
+        lines.push(match groups.is_empty() {
+            true => absent("No files of yours, but for one that is named as an argument", None),
+            false => fact("Nothing else of yours, but for a file that is named as an argument"),
+        });
+        section("files", "Files", lines)
+    }
+
+    fn described(&self, bind: &Bind<'_>) -> String {
+        let mut text = self.tilde(bind.dest);
+        if bind.kind == Kind::Folder {
+            text.push('/');
+        }
+        if bind.source != bind.dest {
+            text.push_str(&format!(", which is {}", self.tilde(bind.source)));
+        }
+        text
+    }
+
+    fn windows(&mut self) -> Section {
+        let display = &self.policy.settings.display;
+        let mut lines = Vec::new();
+        let shows =
+            |part: &str| stated_binds(self.plan).any(|(_, bind)| bind.dest.as_str().contains(part));
+        let runtime = format!("/run/user/{}/wayland-", self.plan.identity.uid);
+        let wayland = shows(&runtime) || variable(self.plan, "WAYLAND_SOCKET").is_some();
+        let x11 = shows("/tmp/.X11-unix/")
+            || self.plan.tree.iter().any(|step| {
+                matches!(&step.action, Action::Fill { slot: Slot::XCookie { .. }, .. })
+            });
+        if let Some(stated) = display.wayland.as_ref().filter(|stated| stated.value) {
+            lines.push(match wayland {
+                true => granted("windows by Wayland, which keeps programs apart", &stated.origin),
+                false => lacking("windows by Wayland", &stated.origin),
+            });
+            lines.extend(self.remarks(&stated.origin));
+        }
+        if let Some(stated) = display.x11.as_ref().filter(|stated| stated.value != X11Mode::Never) {
+            let server = variable(self.plan, "DISPLAY").unwrap_or("");
+            lines.push(match (x11, stated.value) {
+                (true, _) => {
+                    granted(format!("windows by X11, on display {server}"), &stated.origin)
+                }
+                (false, X11Mode::Fallback) if wayland => {
+                    fact("X11 only where there is no Wayland compositor")
+                }
+                (false, _) => lacking("windows by X11", &stated.origin),
+            });
+            lines.extend(match x11 {
+                true => self.risks(&stated.origin),
+                false => self.remarks(&stated.origin),
+            });
+        }
+        if lines.is_empty() {
+            let origin = [
+                display.wayland.as_ref().map(|stated| &stated.origin),
+                display.x11.as_ref().map(|stated| &stated.origin),
+            ];
+            lines.push(absent("No windows", origin.into_iter().flatten().next()));
+        }
+        section("windows", "Windows", lines)
+    }
+
+    fn sound(&mut self) -> Section {
+        let audio = &self.policy.settings.audio;
+        let shows =
+            |end: &str| stated_binds(self.plan).any(|(_, bind)| bind.dest.as_str().ends_with(end));
+        let server = shows("/pulse/native") || shows("/pipewire-0");
+        let mut lines = Vec::new();
+        for (stated, words) in [(&audio.playback, "plays sound"), (&audio.record, "records sound")]
+        {
+            let Some(stated) = stated.as_ref().filter(|stated| stated.value) else { continue };
+            lines.push(match server {
+                true => granted(words, &stated.origin),
+                false => lacking(words, &stated.origin),
+            });
+            lines.extend(match server {
+                true => self.risks(&stated.origin),
+                false => self.remarks(&stated.origin),
+            });
+        }
+        if lines.is_empty() {
+            let stated = audio.playback.as_ref().or(audio.record.as_ref());
+            lines.push(absent("No sound", stated.map(|stated| &stated.origin)));
+        }
+        section("sound", "Sound", lines)
+    }
+
+    fn network(&mut self) -> Section {
+        let namespaces = &self.plan.namespaces;
+        let origin = &namespaces.network_origin;
+        if namespaces.network {
+            let stated = (!is_for_everybody(origin)).then_some(origin);
+            let mut lines = vec![absent("No network", stated)];
+            lines.extend(self.remarks(origin));
+            return section("network", "Network", lines);
+        }
+        let mut lines = vec![granted("the network of this machine", origin)];
+        lines.extend(self.risks(origin));
+        let settings = &self.policy.settings.network;
+        let landlock = &self.plan.landlock;
+        for (ports, list, words) in [
+            (&landlock.connect, &settings.connect, "connects by TCP"),
+            (&landlock.listen, &settings.listen, "listens by TCP"),
+        ] {
+            let Some(ports) = ports else { continue };
+            let origin = list.items.last().map(|item| &item.origin).or(list.emptied.as_ref());
+            let numbers: Vec<String> = ports.iter().map(u16::to_string).collect();
+            lines.push(match numbers.is_empty() {
+                true => line(LineKind::Fact, format!("{words} nowhere"), origin),
+                false => {
+                    line(LineKind::Fact, format!("{words} only on {}", numbers.join(", ")), origin)
+                }
+            });
+            if let Some(origin) = origin {
+                lines.extend(self.remarks(origin));
+            }
+        }
+        section("network", "Network", lines)
+    }
+
+    fn devices(&mut self) -> Section {
+        let mut lines = Vec::new();
+        for device in &self.policy.settings.devices.items {
+            let origin = &device.origin;
+            let nodes: Vec<String> = stated_binds(self.plan)
+                .filter(|(step, bind)| bind.device && step.origin == *origin)
+                .map(|(_, bind)| bind.dest.as_str().to_owned())
+                .collect();
+            let (name, danger) = match device.value {
+                Device::Gpu => (
+                    "the graphics processor",
+                    Some("its driver is a large part of the kernel that is open to mistakes"),
+                ),
+                Device::Kvm => {
+                    ("virtual machines", Some("their code runs on the kernel's own hardware gate"))
+                }
+                other => (other.word(), None),
+            };
+            if nodes.is_empty() {
+                lines.push(lacking(name, origin));
+            } else {
+                lines.push(granted(format!("{name}: {}", nodes.join(", ")), origin));
+                lines.extend(danger.map(|danger| risk(danger, origin)));
+            }
+            lines.extend(self.remarks(origin));
+        }
+        if lines.is_empty() {
+            let emptied = self.policy.settings.devices.emptied.as_ref();
+            lines.push(absent("No devices: no camera, no USB, no graphics processor", emptied));
+        }
+        section("devices", "Devices", lines)
+    }
+
+    fn services(&mut self) -> Section {
+        // A policy that states any is refused before there is a plan.
+        section(
+            "services",
+            "Services",
+            vec![absent("No services of the desktop or the system (D-Bus)", None)],
+        )
+    }
+
+    fn system_calls(&mut self) -> Section {
+        let settings = &self.policy.settings;
+        let mut lines = Vec::new();
+        if self.plan.syscalls.nested != Nested::None
+            && let Some(stated) = &settings.nested
+        {
+            let words = match stated.value {
+                Nested::None => "",
+                Nested::Browser => "sandboxes of its own, as browsers build them",
+                Nested::Container => "containers of its own, with mounts",
+            };
+            lines.push(granted(words, &stated.origin));
+            lines.extend(self.risks(&stated.origin));
+        }
+        for feature in &settings.syscalls.items {
+            let words = match feature.value {
+                SyscallFeature::Devel => "debuggers and profilers",
+                SyscallFeature::Multiarch => "32-bit programs",
+                SyscallFeature::Bluetooth => "Bluetooth sockets",
+                SyscallFeature::Canbus => "CAN bus sockets",
+            };
+            lines.push(granted(words, &feature.origin));
+            lines.extend(self.risks(&feature.origin));
+        }
+        if lines.is_empty() {
+            let stated = settings.nested.as_ref().map(|stated| &stated.origin);
+            lines.push(absent("No sandboxes of its own, no debuggers, no 32-bit programs", stated));
+        }
+        section("system-calls", "System calls", lines)
+    }
+
+    fn environment(&mut self) -> Section {
+        let settings = &self.policy.settings;
+        let mut lines = Vec::new();
+        for (name, stated) in &settings.environment_set {
+            let value = variable(self.plan, name).unwrap_or(&stated.value);
+            lines.push(granted(format!("{name}={value}"), &stated.origin));
+            lines.extend(self.remarks(&stated.origin));
+        }
+        for stated in &settings.environment_pass.items {
+            let name = &stated.value;
+            lines.push(match variable(self.plan, name) {
+                _ if name.ends_with('*') => {
+                    granted(format!("{name} as you have them"), &stated.origin)
+                }
+                Some(_) => granted(format!("{name} as you have it"), &stated.origin),
+                None => line(
+                    LineKind::Fact,
+                    format!("{name}, which you do not have"),
+                    Some(&stated.origin),
+                ),
+            });
+            lines.extend(self.remarks(&stated.origin));
+        }
+        if lines.is_empty() {
+            lines.push(absent("No variables but the usual ones", None));
+        }
+        section("environment", "Environment", lines)
+    }
+
+    fn confinement(&mut self, landlock_abi: u32) -> Section {
+        let plan = self.plan;
+        let network = if plan.namespaces.network { ", net" } else { "" };
+        let refused = Arch::native().map_or(0, |arch| {
+            let rows = TABLE.iter().filter(|row| row.numbers.on(arch).is_some());
+            rows.filter(|row| !matches!(row.rule.answer(&plan.syscalls), Answer::Allow)).count()
+        });
+        let mut lines = vec![
+            fact(format!(
+                "namespaces of its own: user, mount, pid, ipc, uts, cgroup{network}; host name {}",
+                plan.namespaces.hostname
+            )),
+            fact("no capabilities, and no way to get any (no_new_privs)"),
+            fact(format!("a filter that refuses or checks {refused} system calls")),
+        ];
+        let missing = landlock::missing(landlock_abi);
+        let rules = plan.landlock.rules.len();
+        let stated = (!is_for_everybody(&plan.landlock.origin)).then_some(&plan.landlock.origin);
+        let mode = plan.landlock.mode.word();
+        if landlock_abi == 0 {
+            lines.push(line(LineKind::Risk, "this kernel has no landlock", stated));
+        } else {
+            let text = format!("landlock (ABI {landlock_abi}, {mode}) with {rules} rules");
+            lines.push(line(LineKind::Fact, text, stated));
+            if !missing.is_empty() {
+                let text = format!("this kernel's landlock does not cover: {}", missing.join(", "));
+                lines.push(line(LineKind::Risk, text, stated));
+            }
+        }
+        if !plan.landlock.files {
+            lines.push(line(LineKind::Risk, "landlock does not govern its files", stated));
+        }
+        if let Some(origin) = stated {
+            lines.extend(self.remarks(origin));
+        }
+        section("confinement", "Confinement", lines)
+    }
+
+    fn everybody(&mut self) -> Section {
+        let count = self.plan.tree.iter().filter(|step| is_for_everybody(&step.origin)).count();
+        section(
+            "everybody",
+            "What everybody gets",
+            vec![fact(format!(
+                "the system's programs to read, minimal devices, private places to write, fonts \
+                 and themes: {count} steps, which `pinfold plan` lists"
+            ))],
+        )
+    }
+
+    fn notes(&mut self) -> Section {
+        let rest = self.plan.notes.iter().zip(&self.claimed).filter(|(_, claimed)| !**claimed);
+        section("notes", "Notes", rest.map(|(note, _)| remark(note)).collect())
+    }
+}
+
+fn remark(note: &Note) -> Line {
+    let kind = match note.weight {
+        Weight::Info | Weight::Notice => LineKind::Note,
+        Weight::Warning => LineKind::Risk,
+    };
+    let hint = note.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+    line(kind, format!("{}{hint}", note.text), note.origin.as_ref())
+}
+
+/// A bind step's parts.
+#[derive(Clone, Copy)]
+struct Bind<'a> {
+    source: &'a AbsPath,
+    dest: &'a AbsPath,
+    kind: Kind,
+    write: bool,
+    exec: bool,
+    device: bool,
+}
+
+impl Bind<'_> {
+    fn verb(&self) -> &'static str {
+        match (self.write, self.exec) {
+            (false, false) => "read",
+            (false, true) => "read, run",
+            (true, false) => "read, write",
+            (true, true) => "read, write, run",
+        }
+    }
+}
+
+/// The deepest folder above all of the paths.
+fn common<'a>(mut paths: impl Iterator<Item = &'a AbsPath>) -> AbsPath {
+    let Some(first) = paths.next() else { return AbsPath::root() };
+    let mut above = first.parent().unwrap_or_else(AbsPath::root);
+    for path in paths {
+        while !path.is_beneath(&above) {
+            above = above.parent().unwrap_or_else(AbsPath::root);
+        }
+    }
+    above
+}
+
+#[cfg(test)]
+mod tests;
