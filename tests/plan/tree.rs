@@ -179,7 +179,7 @@ impl Host {
             gid: self.tree.gid,
             environment: self.environment.clone(),
             cwd: self.cwd.clone(),
-            free_display: 7,
+            free_display: 17,
             kernel: KernelFacts { landlock_abi: self.landlock_abi },
         };
         let mut facts = facts::read(&self.tree.fs(), caller).unwrap();
