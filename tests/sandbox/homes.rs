@@ -19,10 +19,10 @@ tests![
 
 fn a_private_home_is_kept() {
     let world = World::new();
-    let run = world.app("write ~/kept text mkdir ~/.config env").run();
+    let run = world.app("write ~/kept text mkdir ~/.folder env").run();
     run.all_work();
     assert_eq!(run.value(2)["HOME"], world.path("~").display().to_string());
-    world.app("read ~/kept list ~/.config").run().all_work();
+    world.app("read ~/kept list ~/.folder").run().all_work();
     assert_eq!(std::fs::read_to_string(world.own("kept")).unwrap(), "text");
     assert!(!world.exists("~/kept"));
     let mode = std::fs::metadata(world.own("")).unwrap().permissions().mode() & 0o7777;
