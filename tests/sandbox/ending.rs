@@ -26,10 +26,13 @@ fn started(world: &World) -> (Running, i32) {
     let mut running = world.app(acts).flags("--write ~/Share").start();
     running.await_word("ready");
     // It is written while the application starts.
-    until("there is a record", || world.records().len() == 1);
-    let record = world.records().first().cloned().unwrap();
-    let record: serde_json::Value =
-        serde_json::from_str(&world.content(&format!("%/pinfold/{record}"))).unwrap();
+    let place = format!("%/pinfold/{}-{}.json", crate::world::APP, running.pid());
+    let mut record = serde_json::Value::Null;
+    until("there is a record", || {
+        let text = std::fs::read_to_string(world.path(&place)).unwrap_or_default();
+        record = serde_json::from_str(&text).unwrap_or_default();
+        !record.is_null()
+    });
     assert_eq!(record["monitor"], running.pid());
     let init = record["init"].as_i64().unwrap() as i32;
     until("launcher, init, application and its child run", || world.processes().len() == 4);
@@ -98,11 +101,12 @@ fn a_stale_record_goes_with_the_next_command() {
     world.app("stat ~/").run().all_work();
     let stale = world.file("%/pinfold/org.example.Gone-1.json", "{}");
     let (running, _) = started(&world);
-    assert!(!stale.exists());
+    until("the stale record is gone", || !stale.exists());
     // What is running is not taken for stale.
     world.app("stat ~/").id("org.example.Next").run().all_work();
     assert_eq!(world.records().len(), 1);
     running.signal(Signal::TERM);
+    until("the application is gone, its child not", || world.processes().len() == 3);
     world.file("~/Share/go", "");
     running.finish().ended_with(128 + 15);
     world.assert_nothing_left();
