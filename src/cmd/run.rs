@@ -53,6 +53,7 @@ fn run(options: &Run) -> Outcome {
             (_, false) => Forward::Read,
         },
         shell: options.shell,
+        only_looks: false,
         written,
     })?;
     timings.note("read the manifests, resolve");

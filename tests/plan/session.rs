@@ -6,7 +6,7 @@ use pinfold::model::facts::KernelFacts;
 use pinfold::model::origin::Layer::{CommandLine, User, Vendor};
 use pinfold::model::plan::{Action, Plan, Slot, Weight};
 use pinfold::report::{Code, Diagnostic};
-use pinfold::resolve::{Forward, resolve};
+use pinfold::resolve::{Forward, Request, resolve};
 
 use super::seen::{Seen, link, note, readable, seen, step, variable, writable};
 use super::tree::{Host, nothing_more, path, policy, settings};
@@ -311,6 +311,14 @@ fn a_program_is_looked_up_in_the_systems_folders() {
     assert_eq!(host.plan(&[(Vendor, "")]).process.program.as_str(), "/usr/local/bin/app");
     assert_eq!(codes(&host.refusal(&[(Vendor, &command("none"))])), [Code::ProgramMissing]);
     assert_eq!(codes(&host.refusal(&[(Vendor, &command("/none"))])), [Code::ProgramMissing]);
+    // Who only looks is told, and sees the rest.
+    let looks = Request { only_looks: true, ..nothing_more() };
+    for (name, place) in [("none", "/usr/bin/none"), ("/none", "/none")] {
+        let plan = host.ask(&[(Vendor, &command(name))], &looks).unwrap();
+        assert_eq!(plan.process.program.as_str(), place);
+        let note = plan.notes.iter().find(|note| note.text.contains("is not installed")).unwrap();
+        assert_eq!(note.weight, Weight::Warning);
+    }
     host.tree.file("/usr/bin/data", "");
     for named in ["data", "/usr/bin/data", "/usr/bin"] {
         let errors = host.refusal(&[(Vendor, &command(named))]);

@@ -242,5 +242,11 @@ pub fn policy(settings: Settings) -> Policy {
 
 /// A run without arguments, on a host where no application ran before.
 pub fn nothing_more() -> Request {
-    Request { arguments: Vec::new(), forward: Forward::Read, shell: false, written: Vec::new() }
+    Request {
+        arguments: Vec::new(),
+        forward: Forward::Read,
+        shell: false,
+        only_looks: false,
+        written: Vec::new(),
+    }
 }
