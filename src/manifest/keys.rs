@@ -233,6 +233,11 @@ pub(super) static KEYS: &[Key] = &[
     }),
 ];
 
+/// The dotted name of every key.
+pub fn names() -> impl Iterator<Item = String> {
+    KEYS.iter().map(Key::full)
+}
+
 /// Keys that say what the file is. No layer has a say in another's.
 const OF_THE_FILE: &[&str] = &["schema", "id", "extends", "lock", "reset"];
 
@@ -299,7 +304,7 @@ fn key_names(read: &mut Reader<'_>, item: &Item<'_>) -> List<String> {
         read.bad_value(item, Fault::new(why));
     }
     read.texts(item, |text| {
-        let full: Vec<String> = KEYS.iter().map(Key::full).collect();
+        let full: Vec<String> = names().collect();
         let known = || {
             let keys = full.iter().map(String::as_str).chain(TABLES.iter().copied());
             keys.filter(|name| !OF_THE_FILE.contains(name))

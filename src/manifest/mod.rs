@@ -27,6 +27,7 @@ pub mod stack;
 mod syntax;
 mod values;
 
+pub use keys::names;
 pub use locate::Places;
 pub use parse::{LARGEST, parse};
 pub use stack::{Target, policy};

@@ -1,7 +1,6 @@
 //! Sound.
 
-use crate::model::path::AbsPath;
-use crate::model::plan::{Action, Kind, Weight};
+use crate::model::plan::Weight;
 
 use super::Resolution;
 
@@ -14,7 +13,9 @@ pub fn resolve(r: &mut Resolution<'_>) {
     match r.facts.pulse.clone() {
         Some(socket) => {
             let dest = runtime.child("pulse").child("native");
-            r.tree.put(show(&socket, dest.clone()), &origin);
+            if !r.show_socket(&socket, dest.clone(), &origin) {
+                return;
+            }
             r.environment.insert("PULSE_SERVER".to_owned(), format!("unix:{dest}"));
             if record_origin.is_none() {
                 r.note(
@@ -35,24 +36,13 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
     if let Some(origin) = record_origin
         && let Some(socket) = r.facts.pipewire.clone()
+        && r.show_socket(&socket, runtime.child("pipewire-0"), &origin)
     {
-        r.tree.put(show(&socket, runtime.child("pipewire-0")), &origin);
         r.note(
             Weight::Info,
             "PipeWire's own socket gives access to every stream, video too".to_owned(),
             Some(&origin),
             None,
         );
-    }
-}
-
-fn show(source: &AbsPath, dest: AbsPath) -> Action {
-    Action::Bind {
-        source: source.clone(),
-        dest,
-        kind: Kind::File,
-        write: true,
-        exec: false,
-        device: false,
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::facts::{WaylandSocket, XDisplay};
 use crate::model::origin::Origin;
 use crate::model::permission::{NetworkMode, X11Mode};
-use crate::model::plan::{Action, Kind, Slot, Weight};
+use crate::model::plan::{Action, Slot, Weight};
 use crate::report::{Code, Diagnostic};
 
 use super::Resolution;
@@ -57,17 +57,9 @@ fn wayland_socket(r: &mut Resolution<'_>) -> bool {
     match r.facts.wayland.clone() {
         Some(WaylandSocket::Path(socket)) => {
             let dest = r.runtime_dir().child("wayland-0");
-            r.tree.put(
-                Action::Bind {
-                    source: socket,
-                    dest,
-                    kind: Kind::File,
-                    write: true,
-                    exec: false,
-                    device: false,
-                },
-                &stated.origin,
-            );
+            if !r.show_socket(&socket, dest, &stated.origin) {
+                return false;
+            }
             r.environment.insert("WAYLAND_DISPLAY".to_owned(), "wayland-0".to_owned());
             true
         }
@@ -108,17 +100,10 @@ fn show_x11(r: &mut Resolution<'_>, display: &XDisplay, origin: &Origin) {
         Action::Tmpfs { dest: fixed("/tmp"), mode: 0o1777, size: 0 },
         &Origin::builtin("private places"),
     );
-    r.tree.put(
-        Action::Bind {
-            source: socket.clone(),
-            dest: fixed("/tmp/.X11-unix").child(&format!("X{number}")),
-            kind: Kind::File,
-            write: true,
-            exec: false,
-            device: false,
-        },
-        origin,
-    );
+    let dest = fixed("/tmp/.X11-unix").child(&format!("X{number}"));
+    if !r.show_socket(socket, dest, origin) {
+        return;
+    }
     let screen = display.screen.map_or_else(String::new, |screen| format!(".{screen}"));
     r.environment.insert("DISPLAY".to_owned(), format!(":{number}{screen}"));
     // The server cannot attach shared memory of another ipc namespace; GTK

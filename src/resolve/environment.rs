@@ -9,11 +9,17 @@ use super::base::fixed;
 
 /// What is handed on from the caller as it is. A final `*` stands for any
 /// ending.
-const PASSED: [&str; 41] = [
+const PASSED: [&str; 46] = [
     "LANG",
     "LANGUAGE",
     "LC_*",
     "TZ",
+    // Where NixOS and Guix have time zones, locales and certificates.
+    "TZDIR",
+    "LOCALE_ARCHIVE",
+    "GUIX_LOCPATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
     "TERM",
     "COLORTERM",
     "NO_COLOR",
@@ -90,7 +96,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
     fix("HOME", r.facts.home.as_str().to_owned());
     fix("USER", r.facts.user.clone());
     fix("LOGNAME", r.facts.user.clone());
-    fix("SHELL", r.facts.shell.as_str().to_owned());
+    fix("SHELL", r.shell().into());
     fix("PATH", search_path(r));
     fix("XDG_RUNTIME_DIR", r.runtime_dir().as_str().to_owned());
     fix("XDG_DATA_DIRS", data_dirs(r));

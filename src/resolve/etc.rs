@@ -23,7 +23,7 @@ enum When {
 }
 
 /// The entries: what, when, and why.
-const ENTRIES: [(&str, When, &str); 52] = [
+const ENTRIES: [(&str, When, &str); 53] = [
     ("ld.so.cache", When::Always, "the loader finds libraries by it"),
     ("ld.so.conf", When::Always, "ldconfig -p and some launchers read it"),
     ("ld.so.conf.d", When::Always, "included by ld.so.conf"),
@@ -33,6 +33,7 @@ const ENTRIES: [(&str, When, &str); 52] = [
     ("lsb-release", When::Always, "the same, older"),
     ("debian_version", When::Always, "the same, Debian"),
     ("localtime", When::Always, "the time zone"),
+    ("zoneinfo", When::Always, "NixOS: the time zones"),
     ("timezone", When::Always, "the time zone's name"),
     ("adjtime", When::Always, "whether the clock runs in local time"),
     ("locale.alias", When::Always, "names of locales"),
@@ -189,7 +190,12 @@ fn accounts(r: &mut Resolution<'_>) {
     }
     passwd.push_str(&format!(
         "{}:x:{}:{}:{}:{}:{}\n",
-        facts.user, facts.uid, facts.gid, facts.user, facts.home, facts.shell
+        facts.user,
+        facts.uid,
+        facts.gid,
+        facts.user,
+        facts.home,
+        r.shell()
     ));
     passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     if facts.gid != 0 {

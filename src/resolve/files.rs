@@ -14,7 +14,9 @@
 //!   exist yet cannot be made, and does not appear when somebody makes it.
 //!   New names at that level stay in the application's own home.
 
-use crate::host::{Node, NodeKind};
+use std::collections::BTreeMap;
+
+use crate::host::{HostFs, Node, NodeKind};
 use crate::model::manifest::PathGrant;
 use crate::model::origin::{Layer, Origin, Sourced};
 use crate::model::path::{AbsPath, Base, Glob, PathExpr};
@@ -38,6 +40,8 @@ enum Right {
 struct Grant {
     /// The path as named, with the home in its real place.
     path: AbsPath,
+    /// The path without what a pattern has found: so much of it is named.
+    named: AbsPath,
     right: Right,
     exec: bool,
     required: bool,
@@ -53,13 +57,18 @@ enum Why {
 
 /// A closed path.
 #[derive(Debug, Clone)]
-struct Closed {
+pub struct Closed {
     path: AbsPath,
-    /// Where it really is, where it exists behind a link.
+    /// Where it really is, or would be, where links lead there.
     real: Option<AbsPath>,
+    /// Those links: who can put others in their place decides what the path
+    /// is.
+    links: Vec<AbsPath>,
     exists: bool,
     folder: bool,
     why: Why,
+    /// Whether a grant opens something beneath it.
+    pierced: bool,
 }
 
 impl Closed {
@@ -72,15 +81,19 @@ impl Closed {
     }
 
     fn is_beneath(&self, path: &AbsPath) -> bool {
-        self.path.is_beneath(path) || self.real.as_ref().is_some_and(|real| real.is_beneath(path))
+        self.path.is_beneath(path)
+            || self.real.iter().chain(&self.links).any(|place| place.is_beneath(path))
     }
 
-    /// Whether a grant of this layer that names the path opens it.
-    fn opens_to(&self, layer: Layer) -> bool {
-        match &self.why {
+    /// Whether a grant that leads here opens the path: it has to be of a layer
+    /// that may do so, and a pattern names only what stands before it.
+    fn opens_to(&self, grant: &Grant) -> bool {
+        let layer = grant.origin.layer;
+        let may = match &self.why {
             Why::Protected(_) => layer >= Layer::Admin,
             Why::Denied(origin) => layer > origin.layer,
-        }
+        };
+        may && (grant.named == grant.path || self.holds(&grant.named))
     }
 }
 
@@ -98,14 +111,23 @@ pub fn resolve(r: &mut Resolution<'_>) {
         (Right::Write, settings.filesystem.write.items.clone()),
         (Right::Create, settings.filesystem.create.items.clone()),
     ];
-    if shared.is_none() && lists.iter().all(|(_, list)| list.is_empty()) {
+    let grants_none = shared.is_none() && lists.iter().all(|(_, list)| list.is_empty());
+    if grants_none && settings.filesystem.deny.items.is_empty() {
         return;
     }
-    let closed = closed(r);
+    let mut closed = closed(r);
     let mut grants = Vec::new();
     if let Some(origin) = shared {
         let path = r.home.clone();
-        grants.push(Grant { path, right: Right::Write, exec: false, required: true, origin });
+        let named = path.clone();
+        grants.push(Grant {
+            path,
+            named,
+            right: Right::Write,
+            exec: false,
+            required: true,
+            origin,
+        });
     }
     for (right, list) in lists {
         for entry in list {
@@ -114,68 +136,89 @@ pub fn resolve(r: &mut Resolution<'_>) {
     }
     // Broader grants first, so that a narrower one can stand inside.
     grants.sort_by(|a, b| a.path.elements().cmp(b.path.elements()).then(a.right.cmp(&b.right)));
+    for shut in &mut closed {
+        shut.pierced = grants.iter().any(|grant| {
+            shut.holds(&grant.path) && !shut.is_at(&grant.path) && shut.opens_to(grant)
+        });
+    }
+    let is_denied = |shut: &&Closed| shut.exists && matches!(shut.why, Why::Denied(_));
+    r.denied = closed.iter().filter(is_denied).cloned().collect();
+    deny(r);
     for grant in grants {
         one(r, &grant, &closed);
     }
 }
 
 /// Makes the denials hold against what is shown by other keys than those of
-/// files, and by every sandbox. Comes after all of them.
+/// files, and by every sandbox: before the grants, so that one can open a part
+/// again, and once more when all is stated.
 pub fn deny(r: &mut Resolution<'_>) {
-    let links = Links::new(r.fs, r.facts.uid, Vec::new());
-    for entry in r.settings().filesystem.deny.items.clone() {
-        for path in paths(r, &entry.value, &entry.origin) {
-            let shut = known(&links, path, Why::Denied(entry.origin.clone()));
-            if !shut.exists {
-                continue;
-            }
-            let kind = if shut.folder { Kind::Folder } else { Kind::File };
-            let real = shut.real.as_ref().unwrap_or(&shut.path);
-            let host = &r.host;
-            let own = |source: &AbsPath| host.iter().any(|made| made.folder == *source);
-            r.tree.deny(real, kind, &entry.origin, own);
-        }
+    for shut in &r.denied {
+        let Why::Denied(origin) = &shut.why else { continue };
+        let kind = if shut.folder { Kind::Folder } else { Kind::File };
+        let real = shut.real.as_ref().unwrap_or(&shut.path);
+        let host = &r.host;
+        // The application's own folders lie in the home too, and are not meant.
+        let own = |source: &AbsPath| host.iter().any(|made| made.folder == *source);
+        r.tree.deny(real, kind, shut.pierced, origin, own);
     }
 }
 
 /// Every closed path.
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();
-    // A closed path's own link is followed wherever it lies: whoever planted
-    // it can only close more by it.
+    let mut denied = Vec::new();
+    for entry in r.settings().filesystem.deny.items.clone() {
+        let paths = paths(r, &entry.value, &entry.origin);
+        denied.extend(paths.into_iter().map(|path| (path, entry.origin.clone())));
+    }
+    // A closed path's own links are followed wherever they lie: whoever
+    // planted one can only close more by it.
     let links = Links::new(r.fs, r.facts.uid, Vec::new());
+    let mut folders = BTreeMap::new();
+    let mut known = |path, why| known(r.fs, &links, &mut folders, path, why);
     for (path, reason) in protected::paths(r.facts) {
         let path = inside(r, &path);
-        all.push(known(&links, path, Why::Protected(reason)));
-    }
-    for entry in r.settings().filesystem.deny.items.clone() {
-        for path in paths(r, &entry.value, &entry.origin) {
-            all.push(known(&links, path, Why::Denied(entry.origin.clone())));
+        // A home within a protected place of the account's home, as snaps
+        // have it, is a home all the same.
+        if !r.home.is_within(&path) {
+            all.push(known(path, Why::Protected(reason)));
         }
+    }
+    for (path, origin) in denied {
+        all.push(known(path, Why::Denied(origin)));
     }
     all
 }
 
-fn known(links: &Links<'_>, path: AbsPath, why: Why) -> Closed {
-    let found = if links.is_missing(&path) { None } else { links.find(&path).ok() };
-    match found {
-        Some(found) => Closed {
-            real: (found.real != path).then_some(found.real),
-            path,
-            exists: true,
-            folder: found.node.kind == NodeKind::Folder,
-            why,
-        },
-        // What is missing is closed in the place where it would come to be:
-        // with ~/.config a link, that is not beneath ~/.config.
-        None => Closed {
-            real: links.place(&path).filter(|real| *real != path),
-            path,
-            exists: false,
-            folder: false,
-            why,
-        },
+/// Where a path lies in the end, and the links that lead there.
+type Place = (AbsPath, Vec<AbsPath>);
+
+/// `folders` remembers where the folders are that hold closed paths: there are
+/// hundreds of these in a few of those.
+fn known(
+    fs: &HostFs,
+    links: &Links<'_>,
+    folders: &mut BTreeMap<AbsPath, Place>,
+    path: AbsPath,
+    why: Why,
+) -> Closed {
+    let parent = path.parent().unwrap_or_else(AbsPath::root);
+    let (folder, way) = folders.entry(parent).or_insert_with_key(|parent| links.end(parent));
+    let mut place = folder.child(path.file_name());
+    let mut way = way.clone();
+    let (mut exists, mut is_folder) = (false, false);
+    if !fs.is_missing(&place) {
+        let (end, further) = links.end(&place);
+        place = end;
+        way.extend(further);
+        if let Ok(node) = fs.look(&place) {
+            exists = node.kind != NodeKind::Link;
+            is_folder = node.kind == NodeKind::Folder;
+        }
     }
+    let real = (place != path).then_some(place);
+    Closed { path, real, links: way, exists, folder: is_folder, why, pierced: false }
 }
 
 /// A path of the host with the home in its real place.
@@ -263,8 +306,13 @@ fn expand(
     let value = &entry.value;
     for path in paths(r, &value.path, &entry.origin) {
         let exec = value.exec.unwrap_or(right == Right::Read && !path.is_within(&r.home));
+        let mut named = path.clone();
+        for _ in value.path.rest.split('/').skip_while(|element| !Glob::is_pattern(element)) {
+            named = named.parent().unwrap_or(named);
+        }
         grants.push(Grant {
             path,
+            named,
             right,
             exec,
             required: value.required,
@@ -287,12 +335,6 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
             "it holds sockets of the session and the system; see [bus], [audio], [display]",
         );
     }
-    if [".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix"]
-        .iter()
-        .any(|name| real.is_within(&base::fixed("/tmp").child(name)))
-    {
-        return Some("it holds sockets of the X server; see [display]");
-    }
     if real.as_str() == "/etc"
         || real.as_str() == "/tmp"
         || real.as_str() == "/var/tmp"
@@ -300,12 +342,17 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
     {
         return Some("it is too broad; name what is needed in it");
     }
+    if [".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix"]
+        .iter()
+        .any(|name| real.is_within(&base::fixed("/tmp").child(name)))
+    {
+        return Some("it holds sockets of the X server; see [display]");
+    }
     None
 }
 
 fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
-    if let Some(shut) = shutting(r, grant, closed, &grant.path) {
-        refused(r, grant, shut);
+    if is_shut(r, grant, closed, &grant.path) {
         return;
     }
     let found = match r.links.find(&grant.path) {
@@ -319,60 +366,54 @@ fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
             return;
         }
     };
-    if let Some(reason) = refusal(r, &found.real) {
-        let error = Diagnostic::error(
-            Code::PathRefused,
-            format!("{} cannot be granted: {reason}", grant.path),
-        )
-        .at(&grant.origin);
-        r.errors.push(error);
+    if is_refused(r, grant, &found.real) || is_shut(r, grant, closed, &found.real) {
         return;
     }
-    if let Some(shut) = shutting(r, grant, closed, &found.real) {
+    let dest = place_inside(r, grant, &found.links, &found.real);
+    place(r, grant, closed, dest, found.real, found.node, Depth::default());
+}
+
+/// Whether a closed path holds a place that a grant names or leads to; said.
+fn is_shut(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed], at: &AbsPath) -> bool {
+    let shut = closed.iter().find(|shut| shut.holds(at) && !shut.opens_to(grant));
+    if let Some(shut) = shut {
         refused(r, grant, shut);
-        return;
     }
-    if of_the_system(r, grant, &found.real) {
-        return;
-    }
-    // Links outside the home are made anew, so that both names work; in the
-    // home, where the application could change them, what they lead to takes
-    // the link's place.
-    let mut dest = grant.path.clone();
-    if !grant.path.is_within(&r.home) {
-        for (place, text) in &found.links {
-            r.tree.put(Action::Link { dest: place.clone(), target: text.clone() }, &grant.origin);
-        }
-        dest = found.real.clone();
-    }
-    place(r, grant, closed, dest, found.real, found.node, 0);
+    shut.is_some()
 }
 
-/// The closed path that keeps a grant from a place.
-fn shutting<'c>(
-    r: &Resolution<'_>,
+/// Whether a real place can be granted to nobody in this way; said.
+fn is_refused(r: &mut Resolution<'_>, grant: &Grant, real: &AbsPath) -> bool {
+    let error = if let Some(reason) = refusal(r, real) {
+        let text = format!("{} cannot be granted: {reason}", grant.path);
+        Diagnostic::error(Code::PathRefused, text).at(&grant.origin)
+    } else if grant.right != Right::Read && real.is_within(&base::fixed("/usr")) {
+        Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
+            .at(&grant.origin)
+            .because("the system's programs are shown read-only to every application")
+    } else {
+        return false;
+    };
+    r.errors.push(error);
+    true
+}
+
+/// The place inside of what a grant leads to. Links outside the home are made
+/// anew, so that both names work; in the home, where the application could
+/// change them, what they lead to takes the link's place.
+fn place_inside(
+    r: &mut Resolution<'_>,
     grant: &Grant,
-    closed: &'c [Closed],
-    place: &AbsPath,
-) -> Option<&'c Closed> {
-    closed.iter().find(|shut| {
-        // A home in a place that is protected in another home is a home.
-        let own = grant.path == r.home && matches!(shut.why, Why::Protected(_));
-        shut.holds(place) && !shut.opens_to(grant.origin.layer) && !own
-    })
-}
-
-/// Refuses to let an application write among the system's programs.
-fn of_the_system(r: &mut Resolution<'_>, grant: &Grant, real: &AbsPath) -> bool {
-    let refused = grant.right != Right::Read && real.is_within(&base::fixed("/usr"));
-    if refused {
-        let error =
-            Diagnostic::error(Code::PathRefused, format!("{} cannot be written to", grant.path))
-                .at(&grant.origin)
-                .because("the system's programs are shown read-only to every application");
-        r.errors.push(error);
+    links: &[(AbsPath, String)],
+    real: &AbsPath,
+) -> AbsPath {
+    if grant.path.is_within(&r.home) {
+        return grant.path.clone();
     }
-    refused
+    for (place, text) in links {
+        r.tree.put(Action::Link { dest: place.clone(), target: text.clone() }, &grant.origin);
+    }
+    real.clone()
 }
 
 fn refused(r: &mut Resolution<'_>, grant: &Grant, shut: &Closed) {
@@ -453,15 +494,13 @@ fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     }
     let rest = grant.path.relative_to(&above).unwrap_or_default();
     let Ok(folder) = found.real.join(rest) else { return };
-    if refusal(r, &folder).is_some() {
-        absent(r, grant, &NotFound::Unreadable);
+    // What is in the way and was not found is a link that leads nowhere.
+    let first = found.real.child(rest.split('/').next().unwrap_or(rest));
+    if r.fs.look(&first).is_ok() {
+        absent(r, grant, &NotFound::Dead(first));
         return;
     }
-    if let Some(shut) = shutting(r, grant, closed, &folder) {
-        refused(r, grant, shut);
-        return;
-    }
-    if of_the_system(r, grant, &folder) {
+    if is_refused(r, grant, &folder) || is_shut(r, grant, closed, &folder) {
         return;
     }
     r.host.push(HostStep {
@@ -470,10 +509,10 @@ fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
         mode: 0o755,
         origin: grant.origin.clone(),
     });
-    let dest = if grant.path.is_within(&r.home) { grant.path.clone() } else { folder.clone() };
+    let dest = place_inside(r, grant, &found.links, &folder);
     if closed.iter().any(|shut| shut.is_beneath(&dest) || shut.is_beneath(&folder)) {
-        // As an existing one would be: taken apart, and nothing is in it yet.
-        taken_apart(r, grant, &dest);
+        // As every folder in which closed paths lie, and with no entry yet.
+        apart(r, grant, &dest);
         return;
     }
     r.writable.push(folder.clone());
@@ -490,8 +529,23 @@ fn create(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {
     );
 }
 
+/// Puts a folder of the sandbox in the place of one that is never shown.
+fn apart(r: &mut Resolution<'_>, grant: &Grant, dest: &AbsPath) {
+    if *dest != r.home {
+        r.tree.folder(dest, 0o755, &grant.origin);
+    }
+}
+
 /// How deep a folder is taken apart at most; closed paths lie no deeper.
 const DEEPEST: usize = 32;
+
+/// How far a grant has been taken apart.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    folders: usize,
+    /// Links that were passed on the way.
+    links: usize,
+}
 
 fn place(
     r: &mut Resolution<'_>,
@@ -500,7 +554,7 @@ fn place(
     dest: AbsPath,
     real: AbsPath,
     node: Node,
-    depth: usize,
+    depth: Depth,
 ) {
     let kind = match node.kind {
         NodeKind::Folder => Kind::Folder,
@@ -517,43 +571,44 @@ fn place(
     };
     let inner: Vec<&Closed> =
         closed.iter().filter(|shut| shut.is_beneath(&dest) || shut.is_beneath(&real)).collect();
-    let takes_apart =
-        inner.iter().any(|shut| !shut.exists || matches!(shut.why, Why::Protected(_)));
+    let takes_apart = inner
+        .iter()
+        .any(|shut| !shut.exists || shut.pierced || matches!(shut.why, Why::Protected(_)));
     if !takes_apart {
-        let covers: Vec<Action> = inner
+        let covers: Vec<(Action, Origin)> = inner
             .iter()
             .filter_map(|shut| {
-                // One that is behind a link is covered where it is.
-                let place = match &shut.real {
-                    Some(path) => path.relative_to(&real),
-                    None => shut.path.relative_to(&dest).or_else(|| shut.path.relative_to(&real)),
-                }?;
+                let rest = shut.real.as_ref().unwrap_or(&shut.path).relative_to(&real)?;
                 let kind = if shut.folder { Kind::Folder } else { Kind::File };
-                Some(Action::Close { dest: dest.join(place).ok()?, kind })
+                let origin = match &shut.why {
+                    Why::Denied(origin) => origin.clone(),
+                    Why::Protected(_) => grant.origin.clone(),
+                };
+                Some((Action::Close { dest: dest.join(rest).ok()?, kind }, origin))
             })
             .collect();
         show(r, grant, dest, real, kind);
-        for cover in covers {
-            let origin = inner
-                .iter()
-                .find(|shut| shut.is_at(cover.dest()))
-                .and_then(|shut| match &shut.why {
-                    Why::Denied(origin) => Some(origin.clone()),
-                    Why::Protected(_) => None,
-                })
-                .unwrap_or_else(|| grant.origin.clone());
+        for (cover, origin) in covers {
             r.tree.put(cover, &origin);
         }
         return;
     }
-    if depth >= DEEPEST {
+    // Links between such folders can lead round and multiply what is shown:
+    // behind a second one nothing is taken apart any more.
+    if depth.folders >= DEEPEST || depth.links > 1 {
         return;
     }
-    if depth == 0 {
-        taken_apart(r, grant, &dest);
-    } else {
-        r.tree.folder(&dest, 0o755, &grant.origin);
+    if depth.folders == 0 {
+        r.note(
+            Weight::Info,
+            format!(
+                "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
+            ),
+            Some(&grant.origin),
+            None,
+        );
     }
+    apart(r, grant, &dest);
     let Ok(listing) = r.fs.list(&real) else {
         r.note(
             Weight::Notice,
@@ -580,7 +635,8 @@ fn place(
         match kind {
             NodeKind::Folder | NodeKind::File => {
                 if let Ok(node) = r.fs.look(&source) {
-                    place(r, grant, closed, entry, source, node, depth + 1);
+                    let depth = Depth { folders: depth.folders + 1, ..depth };
+                    place(r, grant, closed, entry, source, node, depth);
                 }
             }
             NodeKind::Link => {
@@ -590,26 +646,12 @@ fn place(
                     continue;
                 }
                 if matches!(found.node.kind, NodeKind::Folder | NodeKind::File) {
-                    place(r, grant, closed, entry, found.real, found.node, depth + 1);
+                    let depth = Depth { folders: depth.folders + 1, links: depth.links + 1 };
+                    place(r, grant, closed, entry, found.real, found.node, depth);
                 }
             }
             NodeKind::Socket | NodeKind::Device | NodeKind::Other => {}
         }
-    }
-}
-
-/// States the folder that stands in the place of one that is taken apart.
-fn taken_apart(r: &mut Resolution<'_>, grant: &Grant, dest: &AbsPath) {
-    r.note(
-        Weight::Info,
-        format!(
-            "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
-        ),
-        Some(&grant.origin),
-        None,
-    );
-    if *dest != r.home {
-        r.tree.folder(dest, 0o755, &grant.origin);
     }
 }
 

@@ -114,7 +114,7 @@ fn own_folder(r: &mut Resolution<'_>, rest: &str, origin: &Origin) -> AbsPath {
 /// Fonts, icons, themes and the names of folders.
 fn looks(r: &mut Resolution<'_>) {
     for (rest, why) in LOOKS {
-        let Ok(path) = r.facts.home.join(rest) else { continue };
+        let Some(path) = outside(r.facts, rest) else { continue };
         let Ok(dest) = r.home.join(rest) else { continue };
         let Ok(found) = r.links.find(&path) else { continue };
         let kind = match found.node.kind {
@@ -135,4 +135,15 @@ fn looks(r: &mut Resolution<'_>) {
             &origin,
         );
     }
+}
+
+/// Where the caller has a path of the home, the xdg folders moved or not.
+/// Inside they are in their usual places.
+fn outside(facts: &HostFacts, rest: &str) -> Option<AbsPath> {
+    let moved = [(".config/", &facts.config_home), (".local/share/", &facts.data_home)];
+    let (folder, rest) = moved
+        .into_iter()
+        .find_map(|(usual, folder)| Some((folder, rest.strip_prefix(usual)?)))
+        .unwrap_or((&facts.home, rest));
+    folder.join(rest).ok()
 }

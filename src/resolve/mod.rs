@@ -71,6 +71,9 @@ pub struct Request {
     pub forward: Forward,
     /// Whether a shell is run in place of the application.
     pub shell: bool,
+    /// Whether the plan is only looked at: then a program that is not
+    /// installed is noted and is no error.
+    pub only_looks: bool,
     /// Real folders in which applications have been allowed to write before.
     pub written: Vec<AbsPath>,
 }
@@ -88,6 +91,8 @@ pub struct Resolution<'a> {
     environment: BTreeMap<String, String>,
     host: Vec<HostStep>,
     writable: Vec<AbsPath>,
+    /// Denied paths that exist.
+    denied: Vec<files::Closed>,
     notes: Vec<Note>,
     errors: Vec<Diagnostic>,
 }
@@ -123,6 +128,7 @@ pub fn resolve(
         environment: BTreeMap::new(),
         host: Vec::new(),
         writable: Vec::new(),
+        denied: Vec::new(),
         notes: Vec::new(),
         errors: Vec::new(),
     };
@@ -222,6 +228,63 @@ impl Resolution<'_> {
             },
             origin,
         );
+    }
+
+    /// Shows a socket of the session, links to it followed (under WSL there are
+    /// some) where nobody can have planted them.
+    fn show_socket(&mut self, socket: &AbsPath, dest: AbsPath, origin: &Origin) -> bool {
+        let found = match self.links.find(socket) {
+            Ok(found) => found,
+            Err(why) => {
+                let why = match why {
+                    links::NotFound::Planted(link) => format!(
+                        "{link} is a link in a folder where an application or another account may write"
+                    ),
+                    links::NotFound::Dead(link) => format!("the link {link} leads nowhere"),
+                    links::NotFound::Missing | links::NotFound::Unreadable => {
+                        "it is not there".to_owned()
+                    }
+                };
+                let text = format!("the socket {socket} is not shown: {why}");
+                self.note(Weight::Notice, text, Some(origin), None);
+                return false;
+            }
+        };
+        self.tree.put(
+            Action::Bind {
+                source: found.real,
+                dest,
+                kind: Kind::File,
+                write: true,
+                exec: false,
+                device: false,
+            },
+            origin,
+        );
+        true
+    }
+
+    /// The caller's shell where an application finds it too, else `sh`.
+    fn shell(&self) -> AbsPath {
+        let shell = &self.facts.shell;
+        let fits = self
+            .links
+            .find(shell)
+            .is_ok_and(|found| self.is_reached(&found) && !shell.file_name().ends_with("nologin"));
+        if fits { shell.clone() } else { base::fixed("/bin/sh") }
+    }
+
+    /// Whether the path of a program leads inside where it leads outside: each
+    /// link on the way is shown or made anew, and what it leads to is shown to
+    /// be executed.
+    fn is_reached(&self, found: &links::Found) -> bool {
+        let same = |place: &AbsPath| match self.tree.above(place).map(|step| &step.action) {
+            Some(Action::Link { dest, .. }) => dest == place,
+            Some(Action::Bind { source, dest, .. }) => source == dest,
+            _ => false,
+        };
+        self.tree.shows(&found.real, &found.real, false, true)
+            && found.links.iter().all(|(place, _)| same(place))
     }
 
     fn finish(mut self, command: program::Command, cwd: AbsPath) -> Result<Plan, Vec<Diagnostic>> {

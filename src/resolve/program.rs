@@ -8,6 +8,7 @@ use crate::report::{Code, Diagnostic};
 
 use super::Resolution;
 use super::base::fixed;
+use super::links::NotFound;
 
 /// Where a bare name is looked up, first hit first. The caller's `$PATH` has
 /// no say: a folder that an application may write could be on it.
@@ -60,21 +61,12 @@ pub fn resolve(r: &mut Resolution<'_>) -> Option<Command> {
     Some(Command { program, arguments, origin: command.origin })
 }
 
-/// The caller's shell where the system has it, else `sh`.
+/// A shell in the application's place.
 fn shell(r: &mut Resolution<'_>) -> Option<Command> {
-    let origin = Origin::command_line("--shell");
-    let own = r.facts.shell.clone();
-    let program = if r.fs.look_following(&own).is_ok()
-        && !own.file_name().ends_with("nologin")
-        && own.is_within(&fixed("/usr")) | own.is_within(&fixed("/bin"))
-    {
-        own
-    } else {
-        fixed("/bin/sh")
-    };
+    let program = r.shell();
     let mut arguments = vec![program.file_name().to_owned()];
     arguments.extend(r.request.arguments.iter().cloned());
-    Some(Command { program, arguments, origin })
+    Some(Command { program, arguments, origin: Origin::command_line("--shell") })
 }
 
 /// Why a command's program cannot be run.
@@ -120,9 +112,12 @@ pub fn find(fs: &HostFs, name: &str) -> Result<AbsPath, NotRunnable> {
 
 fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath> {
     match find(r.fs, name) {
-        Ok(path) => {
-            packaged(r, &path, origin);
-            Some(path)
+        Ok(path) => packaged(r, path, origin),
+        Err(NotRunnable::Missing(_)) if r.request.only_looks => {
+            let text = format!("the program {name:?} is not installed");
+            r.note(Weight::Warning, text, Some(origin), Some("install it before it is run"));
+            // Where a distribution would put it.
+            AbsPath::new(name).or_else(|_| fixed("/usr/bin").join(name)).ok()
         }
         Err(why) => {
             r.errors.push(refused(name, why).at(origin));
@@ -155,12 +150,36 @@ fn refused(name: &str, why: NotRunnable) -> Diagnostic {
 }
 
 /// Shows the program where it is not part of the system: the folder of its
-/// own in /opt, or the single file elsewhere.
-fn packaged(r: &mut Resolution<'_>, path: &AbsPath, origin: &Origin) {
-    let Ok(found) = r.links.find(path) else { return };
+/// own in /opt, or the single file elsewhere. What is given back is the path
+/// that leads to it inside.
+fn packaged(r: &mut Resolution<'_>, path: AbsPath, origin: &Origin) -> Option<AbsPath> {
+    let found = match r.links.find(&path) {
+        Ok(found) => found,
+        Err(why) => {
+            let mut error =
+                Diagnostic::error(Code::PathLink, format!("the program {path} is not run"))
+                    .at(origin)
+                    .hint("state the path of the program itself");
+            if let NotFound::Planted(link) = why {
+                error = error.because(format!(
+                    "{link} is a link in a folder where an application or another account may write"
+                ));
+            }
+            r.errors.push(error);
+            return None;
+        }
+    };
+    if found.real.file_name().to_ascii_lowercase().ends_with(".appimage") {
+        // An AppImage mounts itself by FUSE, for which a sandbox has no rights.
+        r.environment.insert("APPIMAGE_EXTRACT_AND_RUN".to_owned(), "1".to_owned());
+    }
+    if r.is_reached(&found) {
+        return Some(path);
+    }
     let system = ["/usr", "/nix/store", "/gnu/store", "/bin", "/sbin", "/etc/alternatives"];
     if system.iter().any(|root| found.real.is_within(&fixed(root))) {
-        return;
+        // A link in a profile of the caller's own, which is not shown.
+        return Some(found.real);
     }
     for (place, text) in &found.links {
         if !r.tree.above(place).is_some_and(|step| matches!(step.action, Action::Bind { .. })) {
@@ -172,9 +191,6 @@ fn packaged(r: &mut Resolution<'_>, path: &AbsPath, origin: &Origin) {
         Some((package, _)) => (opt.child(package), Kind::Folder),
         None => (found.real.clone(), Kind::File),
     };
-    if r.tree.shows(&source, &source, false, true) {
-        return;
-    }
     let text = match kind {
         Kind::Folder => {
             format!("{source} is shown to read and execute, since the program lives there")
@@ -193,8 +209,5 @@ fn packaged(r: &mut Resolution<'_>, path: &AbsPath, origin: &Origin) {
         },
         origin,
     );
-    if found.real.file_name().to_ascii_lowercase().ends_with(".appimage") {
-        // An AppImage mounts itself by FUSE, for which a sandbox has no rights.
-        r.environment.insert("APPIMAGE_EXTRACT_AND_RUN".to_owned(), "1".to_owned());
-    }
+    if r.is_reached(&found) { Some(path) } else { Some(found.real) }
 }

@@ -62,6 +62,7 @@ impl Tree {
         &mut self,
         real: &AbsPath,
         kind: Kind,
+        pierced: bool,
         origin: &Origin,
         own: impl Fn(&AbsPath) -> bool,
     ) {
@@ -83,8 +84,17 @@ impl Tree {
             !source.is_within(real)
         });
         for dest in covers {
-            let action = Action::Close { dest: dest.clone(), kind };
-            self.steps.entry(dest).or_insert_with(|| Step { action, origin: origin.clone() });
+            if self.steps.contains_key(&dest) {
+                continue;
+            }
+            let action = if pierced && kind == Kind::Folder {
+                // An empty folder in which what is opened again can stand.
+                self.read_only(dest.clone(), origin);
+                Action::Tmpfs { dest, mode: 0o755, size: 0 }
+            } else {
+                Action::Close { dest, kind }
+            };
+            self.put(action, origin);
         }
     }
 
@@ -125,6 +135,9 @@ impl Tree {
     /// folder on the way to one, or a thing beneath a bind (which then exists
     /// inside if it exists on the host).
     pub fn is_visible(&self, path: &AbsPath) -> bool {
+        if matches!(self.above(path), Some(Step { action: Action::Close { .. }, .. })) {
+            return false;
+        }
         if self.steps.range(path.clone()..).next().is_some_and(|(dest, _)| dest.is_within(path)) {
             return true;
         }
@@ -156,6 +169,19 @@ impl Tree {
                 | Action::ReadOnly { .. } => false,
                 Action::Tmpfs { .. } | Action::Folder { .. } => true,
             },
+        }
+    }
+
+    /// The host's path of a place: where it lies in the folder that is shown
+    /// around it.
+    fn outside(&self, dest: &AbsPath) -> AbsPath {
+        let around = dest.parent().and_then(|parent| self.above(&parent));
+        match around.map(|step| &step.action) {
+            Some(Action::Bind { source, dest: at, .. }) => {
+                let rest = dest.relative_to(at).unwrap_or_default();
+                source.join(rest).unwrap_or_else(|_| dest.clone())
+            }
+            _ => dest.clone(),
         }
     }
 
@@ -214,7 +240,7 @@ impl Tree {
         let mut unplaced = Vec::new();
         let dests: Vec<AbsPath> = self.steps.keys().cloned().collect();
         for dest in dests {
-            if !self.can_make(&dest) && !exists(&dest) {
+            if !self.can_make(&dest) && !exists(&self.outside(&dest)) {
                 unplaced.extend(self.steps.remove(&dest));
                 continue;
             }

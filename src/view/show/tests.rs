@@ -115,9 +115,13 @@ fn resolved(policy: &Policy) -> Plan {
         "home/ada/.ssh",
         "dev/dri",
         "usr/bin",
-        "run/user/1000",
+        "run/user/1000/pulse",
+        "tmp/.X11-unix",
     ] {
         fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    for socket in ["run/user/1000/wayland-1", "tmp/.X11-unix/X0", "run/user/1000/pulse/native"] {
+        std::os::unix::net::UnixListener::bind(root.path().join(socket)).unwrap();
     }
     let program = root.path().join("usr/bin/viewer");
     fs::write(&program, "").unwrap();
@@ -126,6 +130,7 @@ fn resolved(policy: &Policy) -> Plan {
         arguments: Vec::new(),
         forward: Forward::Read,
         shell: false,
+        only_looks: false,
         written: Vec::new(),
     };
     let host = HostFs::at(root.path()).unwrap();

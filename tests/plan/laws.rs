@@ -1,0 +1,465 @@
+//! What holds for every plan, whatever is granted and whatever the tree.
+//!
+//! Trees and grants are drawn from small pools of names, so that they meet:
+//! grants of links, of folders above and beneath closed paths, of what does
+//! not exist. Where a path really lies is told by a walk of its own over the
+//! tree (`real`), not by the resolver's.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+
+use pinfold::model::origin::Layer;
+use pinfold::model::path::AbsPath;
+use pinfold::model::plan::{Access, Action, Kind, LandlockObject, Plan};
+use pinfold::resolve::protected;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::seen::{is_own, step};
+use super::tree::{Host, nothing_more, path};
+
+/// Folders and files of the home and beside it, each present or not.
+const ENTRIES: &[&str] = &[
+    "/home/ada/a/b/c/",
+    "/home/ada/a/file",
+    "/home/ada/d/e/",
+    "/home/ada/.ssh/id",
+    "/home/ada/.config/app/rc",
+    "/home/ada/.config/git/config",
+    "/home/ada/.config/autostart/",
+    "/home/ada/.config/fontconfig/",
+    "/home/ada/.local/share/app/",
+    "/home/ada/.local/share/fonts/",
+    "/home/ada/.local/share/keyrings/k",
+    "/home/ada/Documents/private/x",
+    "/home/ada/.bashrc",
+    "/srv/data/x/y",
+    "/srv/cfg/app/",
+    "/srv/cfg/git/",
+];
+
+/// Names that can be links, and what they can hold. Those of a closed path
+/// come first, so that a folder of this name gives way.
+const LINKS: &[&str] = &[
+    "/home/ada/.config",
+    "/home/ada/.ssh",
+    "/home/ada/.local/share",
+    "/home/ada/l1",
+    "/home/ada/l2",
+    "/home/ada/a/l3",
+    "/home/ada/.config/l4",
+    "/srv/l5",
+    "/srv/cfg/autostart",
+];
+const TARGETS: &[&str] = &[
+    ".",
+    "..",
+    "a",
+    "a/b",
+    "d",
+    "l1",
+    "l2",
+    "../a",
+    ".ssh",
+    "/home/ada/.ssh",
+    "/home/ada/.config",
+    "/home/ada/.local",
+    "/home/ada/Documents",
+    "/srv/data",
+    "/srv/cfg",
+    "/srv",
+    "/nowhere",
+];
+
+/// What grants and denials name.
+const NAMES: &[&str] = &[
+    "~",
+    "~/a",
+    "~/a/b",
+    "~/a/b/c",
+    "~/a/*",
+    "~/*",
+    "~/a/file",
+    "~/a/new",
+    "~/a/l3",
+    "~/d",
+    "~/d/e",
+    "~/new",
+    "~/new/deep",
+    "~/.ssh",
+    "~/.ssh/id",
+    "~/.config",
+    "~/.config/app",
+    "~/.config/autostart",
+    "~/.config/git",
+    "~/.config/new",
+    "~/.config/l4",
+    "~/.local",
+    "~/.local/share",
+    "~/.local/share/keyrings",
+    "~/.local/share/fonts",
+    "~/.bashrc",
+    "~/Documents",
+    "~/Documents/private",
+    "~/l1",
+    "~/l1/x",
+    "~/l1/.ssh",
+    "~/l2",
+    "~/l2/app",
+    "/srv",
+    "/srv/data",
+    "/srv/data/x",
+    "/srv/cfg",
+    "/srv/cfg/autostart",
+    "/srv/cfg/git",
+    "/srv/l5",
+    "/srv/new",
+];
+
+/// A statement of one layer.
+#[derive(Debug, Clone)]
+struct Stated {
+    layer: Layer,
+    key: &'static str,
+    name: &'static str,
+}
+
+impl Stated {
+    fn text(&self) -> String {
+        format!("[filesystem]\n{} = [{:?}]", self.key, self.name)
+    }
+
+    /// Whether it opens something in a closed path, by name or in truth.
+    fn names(&self, host: &Host, closed: &AbsPath) -> bool {
+        let stem = self.name.split("/*").next().unwrap();
+        let named = path(&stem.replace('~', "/home/ada"));
+        let real_closed = real(host, closed);
+        self.key != "deny"
+            && (named.is_within(closed)
+                || named.is_within(&real_closed)
+                || real(host, &named).is_within(&real_closed))
+    }
+}
+
+fn tree() -> impl Strategy<Value = Vec<(&'static str, Option<&'static str>)>> {
+    let links = subsequence(LINKS, 0..=4).prop_flat_map(|links| {
+        links
+            .into_iter()
+            .map(|link| (Just(link), select(TARGETS).prop_map(Some)))
+            .collect::<Vec<_>>()
+    });
+    let entries = subsequence(ENTRIES, 0..=ENTRIES.len());
+    (links, entries).prop_map(|(links, entries)| {
+        links.into_iter().chain(entries.into_iter().map(|entry| (entry, None))).collect()
+    })
+}
+
+fn statement(layers: &'static [Layer]) -> impl Strategy<Value = Stated> {
+    let keys: &[&str] = &["read", "write", "write", "create", "deny"];
+    (select(layers), select(keys), select(NAMES)).prop_map(|(layer, key, name)| Stated {
+        layer,
+        key,
+        name,
+    })
+}
+
+const ALL: &[Layer] = &[Layer::Vendor, Layer::Admin, Layer::User, Layer::CommandLine];
+
+fn statements() -> impl Strategy<Value = Vec<Stated>> {
+    prop::collection::vec(statement(ALL), 0..6)
+}
+
+fn grow(entries: &[(&str, Option<&str>)]) -> Host {
+    let host = Host::small();
+    for (place, target) in entries {
+        // What would lie behind a link or beneath a file gives way.
+        let above = path(place.trim_end_matches('/'));
+        let mut above = above.parent();
+        let mut free = fs::symlink_metadata(host.tree.at(place.trim_end_matches('/'))).is_err();
+        while let Some(folder) = above {
+            let about = fs::symlink_metadata(host.tree.at(folder.as_str()));
+            free &= about.is_err() || about.is_ok_and(|about| about.is_dir());
+            above = folder.parent();
+        }
+        match (free, target, place.strip_suffix('/')) {
+            (false, ..) => {}
+            (true, Some(target), _) => host.tree.link(place, target),
+            (true, None, Some(folder)) => host.tree.folder(folder),
+            (true, None, None) => host.tree.file(place, ""),
+        }
+    }
+    host.tree.own("/home/ada");
+    host
+}
+
+/// Where a path lies in the end, or would lie if it were made.
+fn real(host: &Host, at: &AbsPath) -> AbsPath {
+    let mut left: VecDeque<String> = at.elements().map(str::to_owned).collect();
+    let mut here = AbsPath::root();
+    let mut links = 0;
+    while let Some(element) = left.pop_front() {
+        let next = match element.as_str() {
+            "." => continue,
+            ".." => here.parent().unwrap_or_else(AbsPath::root),
+            name => here.child(name),
+        };
+        match fs::read_link(host.tree.at(next.as_str())) {
+            // Links that lead round lead nowhere.
+            Ok(_) if links > 40 => return at.clone(),
+            Ok(target) => {
+                links += 1;
+                let target = target.to_str().unwrap();
+                if target.starts_with('/') {
+                    here = AbsPath::root();
+                }
+                for part in target.split('/').rev().filter(|part| !part.is_empty()) {
+                    left.push_front(part.to_owned());
+                }
+            }
+            Err(_) => here = next,
+        }
+    }
+    here
+}
+
+/// The plan of statements; those that are refused even alone are left out.
+fn plan(host: &Host, stated: &mut Vec<Stated>, shared: bool) -> Plan {
+    let kind = if shared { "[home]\nkind = \"shared\"" } else { "" };
+    let ask = |stated: &[Stated]| {
+        let mut stated = stated.to_vec();
+        stated.sort_by_key(|one| one.layer);
+        let texts: Vec<(Layer, String)> =
+            stated.iter().map(|one| (one.layer, one.text())).collect();
+        let mut layers = vec![(Layer::Vendor, kind)];
+        layers.extend(texts.iter().map(|(layer, text)| (*layer, text.as_str())));
+        host.ask(&layers, &nothing_more())
+    };
+    stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());
+    ask(stated).unwrap_or_else(|errors| panic!("{errors:#?}"))
+}
+
+/// The binds of a plan that show the host: not those of the application's
+/// own folders.
+fn shown(plan: &Plan) -> impl Iterator<Item = (&AbsPath, &AbsPath, Kind, bool)> {
+    plan.tree.iter().filter_map(|step| match &step.action {
+        Action::Bind { source, dest, kind, write, .. } if !is_own(plan, source) => {
+            Some((source, dest, *kind, *write))
+        }
+        _ => None,
+    })
+}
+
+/// Places in which a thing of the host can be seen, or would be seen once it
+/// existed.
+fn visible(plan: &Plan, thing: &AbsPath) -> Vec<AbsPath> {
+    let mut places = Vec::new();
+    for (source, dest, kind, _) in shown(plan) {
+        if source.is_within(thing) {
+            places.push(dest.clone());
+        } else if kind == Kind::Folder && thing.is_within(source) {
+            let place = dest.join(thing.relative_to(source).unwrap()).unwrap();
+            if step(plan, &place).is_some_and(|step| step.action.dest() == dest) {
+                places.push(place);
+            }
+        }
+    }
+    places
+}
+
+fn config() -> ProptestConfig {
+    let full = std::env::var("PINFOLD_FULL").is_ok_and(|full| full == "1");
+    ProptestConfig {
+        cases: if full { 1024 } else { 128 },
+        failure_persistence: None,
+        max_shrink_iters: 256,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// The same policy on the same host is the same plan, and a plan is its
+    /// JSON.
+    #[test]
+    fn a_plan_is_determined_and_survives_json(
+        entries in tree(), mut stated in statements(), shared: bool
+    ) {
+        let host = grow(&entries);
+        let first = plan(&host, &mut stated, shared);
+        prop_assert_eq!(&plan(&host, &mut stated, shared), &first);
+        let text = serde_json::to_string(&first).unwrap();
+        let again: Plan = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(again, first);
+    }
+
+    /// The executor makes one step after the other: whatever holds a place is
+    /// made before it, no place is made twice, and a source is opened without
+    /// following any link.
+    #[test]
+    fn steps_can_be_carried_out_in_their_order(
+        entries in tree(), mut stated in statements(), shared: bool
+    ) {
+        let host = grow(&entries);
+        let plan = plan(&host, &mut stated, shared);
+        let mut made = BTreeSet::new();
+        for step in &plan.tree {
+            let dest = step.action.dest();
+            if matches!(step.action, Action::ReadOnly { .. }) {
+                continue;
+            }
+            prop_assert!(made.insert(dest.clone()), "{} twice", dest);
+            let parent = dest.parent().unwrap();
+            if made.contains(&parent) || parent == AbsPath::root() {
+                let holder = super::seen::step(&plan, &parent).map(|step| &step.action);
+                let holds = matches!(
+                    holder,
+                    None | Some(
+                        Action::Tmpfs { .. } | Action::Folder { .. } | Action::Proc { .. }
+                            | Action::Bind { kind: Kind::Folder, .. }
+                    )
+                );
+                prop_assert!(holds, "{} in {:?}", dest, holder);
+            } else {
+                // Then it lies deep in a folder of the host, and is there.
+                let holder = super::seen::step(&plan, &parent).map(|step| &step.action);
+                let Some(Action::Bind { source, dest: at, kind: Kind::Folder, .. }) = holder else {
+                    return Err(TestCaseError::fail(format!("{dest} has no parent: {holder:?}")));
+                };
+                prop_assert!(!is_own(&plan, source), "{} has no parent", dest);
+                let there = source.join(dest.relative_to(at).unwrap()).unwrap();
+                let about = fs::symlink_metadata(host.tree.at(there.as_str()));
+                prop_assert!(about.is_ok(), "{} is to be made in the host's {}", dest, source);
+            }
+        }
+        for step in &plan.tree {
+            if let Action::Bind { source, kind, .. } = &step.action {
+                // Where a link leads nowhere on the way to the applications'
+                // own homes, the making of the folder says so.
+                if is_own(&plan, source) {
+                    continue;
+                }
+                prop_assert_eq!(&real(&host, source), source);
+                let about = fs::symlink_metadata(host.tree.at(source.as_str()));
+                match about {
+                    Ok(about) => prop_assert_eq!(about.is_dir(), *kind == Kind::Folder),
+                    Err(_) => prop_assert!(
+                        plan.host.iter().any(|made| made.folder == *source),
+                        "{} is not there", source
+                    ),
+                }
+            }
+        }
+        for made in &plan.host {
+            prop_assert!(made.folder.is_within(&made.base));
+            prop_assert_eq!(&real(&host, &made.base), &made.base);
+            if made.mode == 0o755 {
+                prop_assert_eq!(&real(&host, &made.folder), &made.folder);
+            }
+        }
+    }
+
+    /// No protected path can be changed or come into being, unless a layer
+    /// that may do so names it; and a folder above one is never shown to be
+    /// written to, whoever asks.
+    #[test]
+    fn protected_paths_cannot_be_changed(
+        entries in tree(), mut stated in statements(), shared: bool
+    ) {
+        let host = grow(&entries);
+        let plan = plan(&host, &mut stated, shared);
+        let writes: Vec<&AbsPath> =
+            shown(&plan).filter(|(.., write)| *write).map(|(source, ..)| source).collect();
+        let facts = host.facts();
+        for (shut, _) in protected::paths(&facts) {
+            let place = real(&host, &shut);
+            let opened = || {
+                stated.iter().any(|one| one.layer >= Layer::Admin && one.names(&host, &shut))
+            };
+            for source in &writes {
+                prop_assert!(!place.is_beneath(source), "{} is above {}", source, shut);
+                if source.is_within(&place) {
+                    prop_assert!(opened(), "{} is {}", source, shut);
+                }
+            }
+        }
+    }
+
+    /// What a layer denies is seen nowhere, under no name, by grants of its
+    /// own or of lower layers; nor when it is made while the application runs.
+    #[test]
+    fn what_is_denied_is_not_seen(
+        entries in tree(), mut stated in statements(), denied in select(NAMES), shared: bool
+    ) {
+        let host = grow(&entries);
+        for one in &mut stated {
+            one.layer = one.layer.min(Layer::User);
+        }
+        stated.push(Stated { layer: Layer::User, key: "deny", name: denied });
+        let plan = plan(&host, &mut stated, shared);
+        for one in stated.iter().filter(|one| one.key == "deny" && !one.name.contains('*')) {
+            let named = path(&one.name.replace('~', "/home/ada"));
+            let opened = |other: &Stated| other.layer > one.layer && other.names(&host, &named);
+            if stated.iter().any(opened) {
+                continue;
+            }
+            let places = visible(&plan, &real(&host, &named));
+            prop_assert!(places.is_empty(), "{} is seen at {:?}", named, places);
+        }
+    }
+
+    /// Landlock lets through writing only where a step lets it through too:
+    /// in the application's own folders, in what only the sandbox has, and in
+    /// what is shown to be written to. So no such rule hangs on, or above,
+    /// what the sandbox shows of the system read-only, but for places in its
+    /// own home and in file systems in memory, where the mount alone holds.
+    /// (The same is true of a read grant inside a write grant: both are the
+    /// person's, and the mount holds it.)
+    #[test]
+    fn landlock_gives_no_more_than_the_steps(
+        entries in tree(), mut stated in statements(), shared: bool
+    ) {
+        let host = grow(&entries);
+        let plan = plan(&host, &mut stated, shared);
+        let writes = |access: Access| matches!(access, Access::Write | Access::WriteExec | Access::Use);
+        for rule in plan.landlock.rules.iter().filter(|rule| writes(rule.access)) {
+            let places: Vec<&AbsPath> = match &rule.object {
+                LandlockObject::Inside(place) => {
+                    let memory = plan.tree.iter().any(|step| {
+                        step.action.dest() == place
+                            && (matches!(
+                                step.action,
+                                Action::Tmpfs { .. } | Action::Proc { .. } | Action::DevPts { .. }
+                            ) || place.as_str() == "/dev")
+                    });
+                    prop_assert!(memory, "{} can be written to", place);
+                    continue;
+                }
+                LandlockObject::Host(object) => plan
+                    .tree
+                    .iter()
+                    .filter_map(|step| match &step.action {
+                        Action::Bind { source, dest, write: true, .. } if source == object => {
+                            Some(dest)
+                        }
+                        _ => None,
+                    })
+                    .collect(),
+            };
+            prop_assert!(!places.is_empty(), "{:?} is written to nowhere", rule.object);
+            for step in &plan.tree {
+                let Action::Bind { source, dest, write: false, .. } = &step.action else { continue };
+                if step.origin.layer == Layer::Builtin && !dest.as_str().starts_with("/home/ada/") {
+                    prop_assert!(!places.iter().any(|place| dest.is_within(place)), "{}", source);
+                }
+            }
+        }
+        // Later runs follow no link where this one may write.
+        for (source, dest, kind, write) in shown(&plan) {
+            if write && kind == Kind::Folder && !dest.as_str().starts_with("/dev") {
+                let is_known = plan.writable.iter().any(|place| source.is_within(place));
+                prop_assert!(is_known, "{} is not remembered", source);
+            }
+        }
+    }
+}
