@@ -1,7 +1,7 @@
 //! What is granted of the host's files, one rule at a time.
 
 use pinfold::model::origin::Layer::{Admin, CommandLine, User, Vendor};
-use pinfold::model::plan::{Action, Kind, Plan, Weight};
+use pinfold::model::plan::{Action, Kind, Plan, Step, Weight};
 use pinfold::report::Code;
 use pinfold::resolve::protected;
 
@@ -415,7 +415,13 @@ fn a_denial_holds_against_what_every_application_is_shown() {
     // Unless a higher layer names it.
     let text = "[filesystem]\nread = [\"/usr/share/secret/x\"]";
     let plan = host.plan(&[(Vendor, deny), (CommandLine, text)]);
-    assert!(matches!(seen(&plan, "/usr/share/secret/x"), Seen::Host { .. }));
+    assert!(matches!(seen(&plan, "/usr/share/secret/x"), Seen::Host { exec: true, .. }));
+    let secret = path("/usr/share/secret");
+    let is_limited = |step: &Step| {
+        matches!(step.action, Action::ReadOnly { .. }) && secret.is_within(step.action.dest())
+    };
+    assert!(!plan.tree.iter().any(is_limited));
+    assert_eq!(seen(&plan, "/usr/share/secret"), Seen::Made);
 }
 
 #[test]
