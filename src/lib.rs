@@ -24,7 +24,8 @@
 //!
 //! # The floors
 //!
-//! A module uses only modules of lower floors; `tests/house.rs` holds that.
+//! A module uses modules of lower floors, and of its own where that leads to
+//! no circle; `tests/house.rs` holds that.
 //!
 //! | floor | module | its one job |
 //! |---|---|---|

@@ -14,6 +14,7 @@ pub fn main(options: &PlanOf) -> Outcome {
         arguments: options.arguments.clone(),
         forward: Forward::Read,
         shell: false,
+        only_looks: true,
         written,
     })?;
     if options.json {

@@ -19,8 +19,28 @@ use crate::view;
 use super::prepare::{self, Host, Prepared};
 use super::{Outcome, print};
 
-/// Runs an application.
+/// Runs an application. What becomes of it, a failure before it ran included,
+/// is written to the status descriptor as well: an application's own exit code
+/// can be any of ours.
 pub fn main(options: &Run) -> Outcome {
+    if let Some(fd) = options.status_fd
+        && !crate::sys::fd::is_open(fd)
+    {
+        return Err(vec![
+            Diagnostic::error(Code::Usage, format!("--status-fd {fd} is not open"))
+                .hint("open it before, as a shell does with 3>file"),
+        ]);
+    }
+    let outcome = run(options);
+    if let Err(diagnostics) = &outcome
+        && let Some(first) = diagnostics.first()
+    {
+        Status::new(options.status_fd).failed(first);
+    }
+    outcome
+}
+
+fn run(options: &Run) -> Outcome {
     let mut timings = Timings::begin(options.timings);
     let host = prepare::host()?;
     timings.note("read the host");
@@ -33,6 +53,7 @@ pub fn main(options: &Run) -> Outcome {
             (_, false) => Forward::Read,
         },
         shell: options.shell,
+        only_looks: false,
         written,
     })?;
     timings.note("read the manifests, resolve");
@@ -126,16 +147,14 @@ pub fn execute(
         .map_err(|error| vec![error])?;
     frozen.timed = timings.asked;
     timings.note("freeze the plan");
+    // Whether a record can be kept is known before anything runs.
+    let records = records(host)?;
     let building = launch::start(&frozen).map_err(|why| vec![explain(plan, &why)])?;
     let mut status = Status::new(status_fd);
     // The child works on another processor meanwhile.
-    let record = record(host, plan, building.init)?;
+    let record = record(host, records.as_ref(), plan, building.init)?;
     let init = building.init;
-    let running = building.finish().map_err(|why| {
-        let diagnostic = explain(plan, &why);
-        status.failed(&diagnostic);
-        vec![diagnostic]
-    })?;
+    let running = building.finish().map_err(|why| vec![explain(plan, &why)])?;
     status.started(init);
     timings.print(&running.marks);
     let end = running.attend();
@@ -144,20 +163,31 @@ pub fn execute(
     Ok(end.code())
 }
 
-/// Notes the instance; without a runtime folder there is no place for it.
-fn record(host: &Host, plan: &Plan, init: i32) -> Result<Option<Held>, Vec<Diagnostic>> {
+/// Opens the folder of records; without a runtime folder there is no place
+/// for one.
+fn records(host: &Host) -> Result<Option<Records>, Vec<Diagnostic>> {
     let Some(runtime_dir) = &host.facts.runtime_dir else { return Ok(None) };
-    let failed = |errno: Errno| {
-        vec![
-            Diagnostic::error(
-                Code::Record,
-                format!("cannot keep a record in {runtime_dir}/pinfold"),
-            )
+    Records::open(runtime_dir, host.facts.uid).map(Some).map_err(|errno| no_record(host, errno))
+}
+
+fn no_record(host: &Host, errno: Errno) -> Vec<Diagnostic> {
+    let folder = host.facts.runtime_dir.as_ref().map_or("", |path| path.as_str());
+    vec![
+        Diagnostic::error(Code::Record, format!("cannot keep a record in {folder}/pinfold"))
             .because(errno)
             .hint("it has to be a folder of your own that is shut to others"),
-        ]
-    };
-    let records = Records::open(runtime_dir, host.facts.uid).map_err(failed)?;
+    ]
+}
+
+/// Notes the instance, and drops the records of those that are gone.
+fn record(
+    host: &Host,
+    records: Option<&Records>,
+    plan: &Plan,
+    init: i32,
+) -> Result<Option<Held>, Vec<Diagnostic>> {
+    let Some(records) = records else { return Ok(None) };
+    let failed = |errno| no_record(host, errno);
     records.collect().map_err(failed)?;
     let started = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -15,6 +15,7 @@ pub fn main(options: &Show) -> Outcome {
         arguments: Vec::new(),
         forward: Forward::Read,
         shell: false,
+        only_looks: true,
         written,
     })?;
     let abi = host.facts.kernel.landlock_abi;

@@ -98,6 +98,7 @@ fn sandbox(outside: i32) -> Outcome {
         arguments: Vec::new(),
         forward: Forward::Nothing,
         shell: false,
+        only_looks: false,
         written,
     })?;
     run::execute(&host, &prepared, None, run::Timings::begin(false))

@@ -287,6 +287,8 @@ impl Tree<'_> {
                 if path::type_at(folder, &step.name)? != FileType::Directory {
                     displace(folder, &step.name)?;
                     rustix::fs::mkdirat(folder, &step.name, mode)?;
+                } else if matches!(step.operation, Operation::Folder { .. }) {
+                    reopen(folder, &step.name)?;
                 }
             }
             Err(errno) => return Err(errno),
@@ -319,6 +321,19 @@ impl Tree<'_> {
         )?;
         mount::attach(tree.as_fd(), folder, &step.name)
     }
+}
+
+/// Lets the application through a folder of its home that an earlier run has
+/// shut: what is granted further in has to be seen. The folder is changed by
+/// descriptor, so that nothing else can take its place.
+fn reopen(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let shut = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    let mode = Mode::from_raw_mode(rustix::fs::fstat(&shut)?.st_mode & 0o7777);
+    if !mode.contains(Mode::RWXU) {
+        rustix::fs::fchmod(&shut, mode | Mode::RWXU)?;
+    }
+    Ok(())
 }
 
 /// Opens a place in the application's home and checks its kind.

@@ -24,7 +24,7 @@ pub struct Caller {
     pub environment: BTreeMap<String, String>,
     /// The working directory, if it is a clean path.
     pub cwd: Option<AbsPath>,
-    /// A display number from 1 up whose abstract socket nobody has; only
+    /// A display number from 10 up whose abstract socket nobody has; only
     /// looked at where `$DISPLAY` is set.
     pub free_display: u32,
     /// What the kernel can do.

@@ -161,13 +161,15 @@ fn decimal(text: &str) -> Option<u32> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// The smallest display number from 1 up whose abstract socket nobody has.
+/// The smallest display number from 10 up whose abstract socket nobody has.
+/// Lower ones make some programs believe that they share memory with the
+/// server.
 ///
 /// Told by taking the name for a moment, which takes a microsecond or two:
 /// the kernel's table of sockets costs several hundred on a busy desktop, and
 /// a connection could make a compositor start its X server.
 pub(super) fn free_display() -> u32 {
-    (1..1000).find(|&number| !is_taken(number)).unwrap_or(1000)
+    (10..1000).find(|&number| !is_taken(number)).unwrap_or(1000)
 }
 
 /// Whether the abstract socket of a display exists. What cannot be told counts

@@ -247,7 +247,10 @@ impl Refusal {
                 }
             }
             Refusal::NotAFile => unreadable().at(&origin).because("it is no regular file"),
-            Refusal::TooLarge(length) => too_large(length, &origin),
+            Refusal::TooLarge(length) => {
+                // What is wrong is the whole text, which starts here.
+                too_large(length, &Origin { line: 1, column: 1, ..origin })
+            }
             Refusal::Owner(uid) => untrusted()
                 .at(&origin)
                 .because(format!("it belongs to user {uid}, who is neither root nor you"))

@@ -244,8 +244,9 @@ fn no_command(id: &AppId, files: &[(Layer, String)]) -> Diagnostic {
     let message = format!("no manifest says which program `{id}` is");
     let mut error = Diagnostic::error(Code::MissingKey, message);
     for (layer, file) in files {
+        // The whole text lacks it; the start is where it would be written.
         let file = Arc::from(file.as_str());
-        error = error.at(&Origin { layer: *layer, file, line: 0, column: 0 });
+        error = error.at(&Origin { layer: *layer, file, line: 1, column: 1 });
     }
     let error = error.hint("write it as in command = [\"evince\"]");
     if files.iter().all(|(layer, _)| *layer != Layer::Vendor) {

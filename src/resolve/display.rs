@@ -9,6 +9,12 @@ use crate::report::{Code, Diagnostic};
 use super::Resolution;
 use super::base::fixed;
 
+/// The first display number that stands for a server on another machine, as
+/// ssh hands them out. Programs of MPlayer's line draw through shared memory
+/// with any lower one, and do not notice that the server could not attach it:
+/// their windows stay black.
+const FIRST_DISTANT: u32 = 10;
+
 /// States the sockets and the variables that lead to them.
 pub fn resolve(r: &mut Resolution<'_>) {
     let wayland = wayland(r);
@@ -89,6 +95,7 @@ fn show_x11(r: &mut Resolution<'_>, display: &XDisplay, origin: &Origin) {
     // With a network namespace of its own the application finds no abstract
     // socket, and libxcb goes on to the file of the same number.
     let number = if host_network { display.free_number } else { display.number };
+    let number = number.max(FIRST_DISTANT);
     r.tree.put(
         Action::Tmpfs { dest: fixed("/tmp"), mode: 0o1777, size: 0 },
         &Origin::builtin("private places"),
@@ -100,7 +107,7 @@ fn show_x11(r: &mut Resolution<'_>, display: &XDisplay, origin: &Origin) {
     let screen = display.screen.map_or_else(String::new, |screen| format!(".{screen}"));
     r.environment.insert("DISPLAY".to_owned(), format!(":{number}{screen}"));
     // The server cannot attach shared memory of another ipc namespace; GTK
-    // notices by itself, Qt has to be told.
+    // notices by itself, mpv tells by the number, Qt has to be told.
     r.environment.insert("QT_X11_NO_MITSHM".to_owned(), "1".to_owned());
     cookie(r, display, origin);
     r.note(

@@ -71,6 +71,9 @@ pub struct Request {
     pub forward: Forward,
     /// Whether a shell is run in place of the application.
     pub shell: bool,
+    /// Whether the plan is only looked at: then a program that is not
+    /// installed is noted and is no error.
+    pub only_looks: bool,
     /// Real folders in which applications have been allowed to write before.
     pub written: Vec<AbsPath>,
 }

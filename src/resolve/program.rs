@@ -113,6 +113,12 @@ pub fn find(fs: &HostFs, name: &str) -> Result<AbsPath, NotRunnable> {
 fn locate(r: &mut Resolution<'_>, name: &str, origin: &Origin) -> Option<AbsPath> {
     match find(r.fs, name) {
         Ok(path) => packaged(r, path, origin),
+        Err(NotRunnable::Missing(_)) if r.request.only_looks => {
+            let text = format!("the program {name:?} is not installed");
+            r.note(Weight::Warning, text, Some(origin), Some("install it before it is run"));
+            // Where a distribution would put it.
+            AbsPath::new(name).or_else(|_| fixed("/usr/bin").join(name)).ok()
+        }
         Err(why) => {
             r.errors.push(refused(name, why).at(origin));
             None

@@ -53,6 +53,12 @@ pub fn close_at_exec_from(first: u32) -> Result<()> {
     Ok(())
 }
 
+/// Whether something is open at this number.
+pub fn is_open(number: i32) -> bool {
+    // SAFETY: F_GETFD changes nothing and passes no memory.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
 /// Writes to a descriptor that the caller of the program named by number.
 ///
 /// # Errors

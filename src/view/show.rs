@@ -553,9 +553,10 @@ impl<'a> Reading<'a> {
         if let Some(stated) = display.x11.as_ref().filter(|stated| stated.value != X11Mode::Never) {
             let server = variable(self.plan, "DISPLAY").unwrap_or("");
             lines.push(match (x11, stated.value) {
-                (true, _) => {
-                    granted(format!("windows by X11, on display {server}"), &stated.origin)
-                }
+                (true, _) => granted(
+                    format!("windows by X11, on the display called {server} inside"),
+                    &stated.origin,
+                ),
                 (false, X11Mode::Fallback) if wayland => {
                     fact("X11 only where there is no Wayland compositor")
                 }

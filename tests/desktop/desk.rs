@@ -68,8 +68,6 @@ pub fn end(child: &mut Child) {
 pub struct XServer {
     /// Its display number.
     pub number: u32,
-    /// The cookie that opens it.
-    pub cookie: [u8; 16],
     _process: Server,
 }
 
@@ -78,6 +76,8 @@ pub struct Desk {
     servers: Vec<Server>,
     /// The X server that the session is on.
     pub x11: XServer,
+    /// The cookie that opens it.
+    pub cookie: [u8; 16],
     homes: AtomicU32,
     folder: TempDir,
 }
@@ -91,33 +91,30 @@ impl Desk {
         let folder = tempfile::Builder::new().prefix("pinfold-desktop.").tempdir().ok()?;
         fs::create_dir(folder.path().join("run")).ok()?;
         fs::set_permissions(folder.path().join("run"), fs::Permissions::from_mode(0o700)).ok()?;
-        let x11 = x_server(folder.path(), "server-cookie")?;
-        let mut desk = Desk { servers: Vec::new(), x11, homes: AtomicU32::new(0), folder };
+        let mut cookie = [0; 16];
+        fs::File::open("/dev/urandom").ok()?.read_exact(&mut cookie).ok()?;
+        let authority = folder.path().join("server-authority");
+        // The server takes every cookie of its file, whatever display it is for.
+        private_file(&authority, &record(0, &cookie)).ok()?;
+        let x11 = x_server(&["-auth", &authority.to_string_lossy()])?;
+        let mut desk = Desk { servers: Vec::new(), x11, cookie, homes: AtomicU32::new(0), folder };
         let other = desk.x11.number + 1;
-        let records =
-            [record(desk.x11.number, &desk.x11.cookie), record(other, b"of other display")];
+        let records = [record(desk.x11.number, &cookie), record(other, b"of other display")];
         private_file(&desk.authority(), &records.concat()).ok()?;
         let home = desk.home();
         let mut openbox = desk.outside(&home, "openbox");
-        desk.servers.push(Server::start(openbox.arg("--sm-disable").stderr(Stdio::null()))?);
+        desk.servers.push(Server::start(
+            openbox.arg("--sm-disable").stdout(Stdio::null()).stderr(Stdio::null()),
+        )?);
         wait_for(Duration::from_secs(10), || {
             desk.ask("xprop", &["-root", "_NET_SUPPORTING_WM_CHECK"]).contains("0x").then_some(())
         })?;
         Some(desk)
     }
 
-    /// A second X server.
+    /// A second X server, open to everybody.
     pub fn another_x_server(&self) -> Option<XServer> {
-        let name = format!("server-cookie-{}", self.homes.fetch_add(1, Ordering::Relaxed));
-        x_server(self.folder.path(), &name)
-    }
-
-    /// The authority file that opens [`Desk::another_x_server`].
-    pub fn other_authority(&self, other: &XServer) -> PathBuf {
-        let path = self.folder.path().join(format!("client-of-{}", other.number));
-        // It is the same for each call, so one that is there is as good.
-        let _ = private_file(&path, &record(other.number, &other.cookie));
-        path
+        x_server(&["-ac"])
     }
 
     /// The session's authority file: the cookie of its display, and one of
@@ -226,17 +223,12 @@ fn private_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// Starts an X server on a display number that it finds free itself.
-fn x_server(folder: &Path, name: &str) -> Option<XServer> {
-    let mut cookie = [0; 16];
-    fs::File::open("/dev/urandom").ok()?.read_exact(&mut cookie).ok()?;
-    let authority = folder.join(name);
-    // The server takes every cookie of its file, whatever display it is for.
-    private_file(&authority, &record(0, &cookie)).ok()?;
+fn x_server(access: &[&str]) -> Option<XServer> {
     let mut command = Command::new("/usr/bin/setpriv");
     command
         .args(["--pdeathsig", "TERM", "Xvfb", "-displayfd", "1", "-nolisten", "tcp"])
-        .args(["-screen", "0", "1280x900x24", "-noreset", "-auth"])
-        .arg(&authority)
+        .args(["-screen", "0", "1280x900x24", "-noreset"])
+        .args(access)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
@@ -244,5 +236,5 @@ fn x_server(folder: &Path, name: &str) -> Option<XServer> {
     let mut line = String::new();
     // It writes its number when it is ready, and closes the pipe if it fails.
     BufReader::new(process.0.stdout.take()?).read_line(&mut line).ok()?;
-    Some(XServer { number: line.trim().parse().ok()?, cookie, _process: process })
+    Some(XServer { number: line.trim().parse().ok()?, _process: process })
 }

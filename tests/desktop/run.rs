@@ -181,25 +181,27 @@ pub fn all_closed(desk: &Desk) -> Result<(), String> {
         .ok_or_else(|| format!("windows stay open: {:?}", windows(desk)))
 }
 
-/// A picture of a window once nothing in it has changed for a while, or
-/// changes all the time.
+/// A picture of a window as it is.
+pub fn snapshot(desk: &Desk, window: &Window) -> Option<Picture> {
+    let arguments = ["-silent", "-window", &window.id, "-depth", "8", "rgb:-"];
+    Picture::from_rgb(&desk.ask_bytes("import", &arguments))
+}
+
+/// A picture of a window once something is drawn in it and nothing has
+/// changed for a while; the last one where something changes all the time.
 pub fn picture(desk: &Desk, window: &Window) -> Result<Picture, String> {
-    let take = || {
-        let rgb =
-            desk.ask_bytes("import", &["-silent", "-window", &window.id, "-depth", "8", "rgb:-"]);
-        Picture::from_rgb(&rgb)
-    };
+    // Some windows change their size once more after they have come up.
+    std::thread::sleep(Duration::from_millis(1500));
     let mut last = None;
     let mut equal = 0;
-    let settled = wait_for(Duration::from_secs(12), || {
-        let next = take();
+    wait_for(Duration::from_secs(8), || {
+        std::thread::sleep(Duration::from_millis(150));
+        let next = snapshot(desk, window);
         equal = if next.is_some() && next == last { equal + 1 } else { 0 };
         last = next;
         let drawn = last.as_ref().is_some_and(|picture| picture.distinct() > 1);
-        std::thread::sleep(Duration::from_millis(200));
         (drawn && equal >= 3).then_some(())
     });
-    let _ = settled;
     last.ok_or_else(|| format!("no picture of {window:?}"))
 }
 

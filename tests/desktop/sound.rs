@@ -106,7 +106,7 @@ fn a_player_is_heard(desk: &Desk) -> Outcome {
         let file = home.join("Music/tone.wav").to_string_lossy().into_owned();
         let mut arguments = vec!["-q"];
         arguments.extend(flags);
-        arguments.extend(["io.mpv.Mpv", "--vo=null", "--force-window=no", "--keep-open", &file]);
+        arguments.extend(["io.mpv.Mpv", "--vo=null", "--force-window=no", "--idle=yes", &file]);
         let mut app = App::inside(desk, &home, &arguments);
         let runtime = format!("/run/user/{}", rustix::process::getuid().as_raw());
         let runtime = app.place(Path::new(&runtime))?;
@@ -114,8 +114,7 @@ fn a_player_is_heard(desk: &Desk) -> Outcome {
         if sockets != (flags.is_empty(), false) {
             return Err(format!("PulseAudio's and PipeWire's sockets inside: {sockets:?}"));
         }
-        // Long enough for a second of sound; --keep-open keeps it from
-        // ending before its sockets have been looked at.
+        // Long enough for a second of sound.
         std::thread::sleep(Duration::from_millis(2500));
         if app.is_running() { Ok(()) } else { Err(format!("it ended: {}", app.errors())) }
     };

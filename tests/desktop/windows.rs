@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, wait_for};
 use crate::picture::Picture;
-use crate::run::{self, App};
+use crate::run::{self, App, Window};
 use crate::{Outcome, Test, test};
 
 /// An application.
@@ -14,6 +15,8 @@ struct Subject {
     id: &'static str,
     /// The same command as the manifest's.
     command: &'static [&'static str],
+    /// More arguments for this test.
+    arguments: &'static [&'static str],
     /// Its window's class.
     class: &'static str,
     /// A part of the title of its main window.
@@ -31,6 +34,7 @@ const FOLDERS: [&str; 6] = ["Documents", "Downloads", "Music", "Pictures", "Temp
 const XEYES: Subject = Subject {
     id: "org.x.Xeyes",
     command: &["xeyes"],
+    arguments: &[],
     class: "XEyes",
     title: "xeyes",
     granted: &[],
@@ -40,25 +44,28 @@ const XEYES: Subject = Subject {
 const XCALC: Subject = Subject {
     id: "org.x.Xcalc",
     command: &["xcalc"],
+    arguments: &[],
     class: "XCalc",
     title: "Calculator",
     granted: &[],
     tolerance: 0,
 };
 
-// The prompt in the window holds the name of the machine, and the path.
 const XTERM: Subject = Subject {
     id: "org.x.Xterm",
     command: &["xterm"],
+    // Full of text; the shell's prompt would tell the name of the machine.
+    arguments: &["-e", "sh", "-c", "seq 3000; exec sleep 100"],
     class: "XTerm",
     title: "",
     granted: &[],
-    tolerance: 30,
+    tolerance: 0,
 };
 
 const GALCULATOR: Subject = Subject {
     id: "io.github.galculator.Galculator",
     command: &["galculator"],
+    arguments: &[],
     class: "Galculator",
     title: "galculator",
     granted: &[],
@@ -68,6 +75,7 @@ const GALCULATOR: Subject = Subject {
 const CALCULATOR: Subject = Subject {
     id: "org.gnome.Calculator",
     command: &["gnome-calculator"],
+    arguments: &[],
     class: "gnome-calculator",
     title: "Calculator",
     granted: &[],
@@ -77,6 +85,7 @@ const CALCULATOR: Subject = Subject {
 const EVINCE: Subject = Subject {
     id: "org.gnome.Evince",
     command: &["evince"],
+    arguments: &[],
     class: "Evince",
     title: "",
     granted: &["Documents", "Downloads"],
@@ -86,6 +95,7 @@ const EVINCE: Subject = Subject {
 const EOG: Subject = Subject {
     id: "org.gnome.eog",
     command: &["eog"],
+    arguments: &[],
     class: "Eog",
     title: "Image Viewer",
     granted: &["Downloads", "Pictures"],
@@ -95,6 +105,7 @@ const EOG: Subject = Subject {
 const MOUSEPAD: Subject = Subject {
     id: "org.xfce.mousepad",
     command: &["mousepad"],
+    arguments: &[],
     class: "Mousepad",
     title: "Untitled",
     granted: &["Documents"],
@@ -104,6 +115,7 @@ const MOUSEPAD: Subject = Subject {
 const FEATHERPAD: Subject = Subject {
     id: "org.featherpad.FeatherPad",
     command: &["featherpad", "--standalone"],
+    arguments: &[],
     class: "FeatherPad",
     title: "Untitled",
     granted: &["Documents"],
@@ -113,6 +125,7 @@ const FEATHERPAD: Subject = Subject {
 const MPV: Subject = Subject {
     id: "io.mpv.Mpv",
     command: &["mpv", "--player-operation-mode=pseudo-gui"],
+    arguments: &[],
     class: "mpv",
     title: "mpv",
     granted: &["Downloads", "Music", "Videos"],
@@ -122,6 +135,7 @@ const MPV: Subject = Subject {
 const GIMP: Subject = Subject {
     id: "org.gimp.Gimp",
     command: &["gimp", "--new-instance"],
+    arguments: &[],
     class: "Gimp",
     title: "GNU Image",
     granted: &["Downloads", "Pictures"],
@@ -132,6 +146,7 @@ const GIMP: Subject = Subject {
 const WRITER: Subject = Subject {
     id: "org.libreoffice.Writer",
     command: &["libreoffice", "--writer"],
+    arguments: &[],
     class: "libreoffice-writer",
     title: "Untitled 1",
     granted: &["Documents", "Downloads", "Templates"],
@@ -170,32 +185,41 @@ subjects! {
 fn check(desk: &Desk, subject: &Subject) -> Outcome {
     // Eyes follow the pointer, and buttons under it change their colour.
     desk.ask("xdotool", &["mousemove", "2", "890"]);
-    let home = desk.home();
-    let mut inside = App::inside(desk, &home, &["-q", subject.id]);
-    let seen = look(desk, &mut inside, subject)?;
-    if seen.distinct() < 2 || seen.drawn() < 5 {
-        return Err(format!("the window is blank: {} thousandths drawn", seen.drawn()));
-    }
-    grants(&inside, &home, subject)?;
-    drop(inside);
-    run::all_closed(desk)?;
-
-    let mut outside = App::outside(desk, &desk.home(), subject.command);
-    let expected = look(desk, &mut outside, subject)?;
+    let command = [subject.command, subject.arguments].concat();
+    let mut outside = App::outside(desk, &desk.home(), &command);
+    let window = outside.window(desk, &[subject.class], subject.title)?;
+    let expected = run::picture(desk, &window)?;
     drop(outside);
     run::all_closed(desk)?;
-    match seen.difference(&expected) {
-        None => Err("the window has another size than outside".to_owned()),
-        Some(difference) if difference > subject.tolerance => {
-            Err(format!("{difference} thousandths of the window look unlike outside"))
-        }
-        Some(_) => Ok(()),
+    if expected.distinct() < 2 || expected.drawn() < 10 {
+        return Err(format!("the control: blank outside, {} thousandths drawn", expected.drawn()));
     }
+
+    let home = desk.home();
+    let arguments = [&["-q", subject.id], subject.arguments].concat();
+    let mut inside = App::inside(desk, &home, &arguments);
+    let window = inside.window(desk, &[subject.class], subject.title)?;
+    looks_like(desk, &window, &expected, subject.tolerance)
+        .map_err(|error| format!("{error}: {}", inside.errors()))?;
+    grants(&inside, &home, subject)?;
+    drop(inside);
+    run::all_closed(desk)
 }
 
-fn look(desk: &Desk, app: &mut App, subject: &Subject) -> Result<Picture, String> {
-    let window = app.window(desk, &[subject.class], subject.title)?;
-    run::picture(desk, &window)
+/// Waits until a window looks as expected: text, icons, colours and all.
+fn looks_like(desk: &Desk, window: &Window, expected: &Picture, tolerance: usize) -> Outcome {
+    let mut difference = None;
+    let found = wait_for(Duration::from_secs(15), || {
+        difference = run::snapshot(desk, window)?.difference(expected);
+        difference.is_some_and(|share| share <= tolerance).then_some(())
+    });
+    match (found, difference) {
+        (Some(()), _) => Ok(()),
+        (None, None) => Err("the window has another size than outside".to_owned()),
+        (None, Some(share)) => {
+            Err(format!("{share} thousandths of the window look unlike outside"))
+        }
+    }
 }
 
 /// What of the home is there for the application, seen through its root.

@@ -6,7 +6,7 @@ use pinfold::model::facts::KernelFacts;
 use pinfold::model::origin::Layer::{CommandLine, User, Vendor};
 use pinfold::model::plan::{Action, Plan, Slot, Weight};
 use pinfold::report::{Code, Diagnostic};
-use pinfold::resolve::{Forward, resolve};
+use pinfold::resolve::{Forward, Request, resolve};
 
 use super::seen::{Seen, link, note, readable, seen, step, variable, writable};
 use super::tree::{Host, nothing_more, path, policy, settings};
@@ -30,6 +30,8 @@ fn source<'p>(plan: &'p Plan, at: &str) -> Option<&'p str> {
 const FALLBACK: &str = "[display]\nwayland = true\nx11 = \"fallback\"";
 const SHARED: &str = "[display]\nwayland = true\nx11 = \"shared\"";
 const X: &str = "/tmp/.X11-unix/X0";
+/// Where it is shown: under a number that stands for another machine.
+const INSIDE: &str = "/tmp/.X11-unix/X10";
 
 /// A small host with these of: wayland, x11.
 fn desk(wayland: bool, x11: bool) -> Host {
@@ -64,7 +66,7 @@ fn x11_is_a_fallback() {
         let socket = source(&plan, &host.runtime("wayland-0")).map(str::to_owned);
         assert_eq!(socket.is_some(), want_wayland, "{wayland} {x11} {text}");
         assert_eq!(variable(&plan, "WAYLAND_DISPLAY").is_some(), want_wayland, "{text}");
-        assert_eq!(source(&plan, X).is_some(), want_x11, "{wayland} {x11} {text}");
+        assert_eq!(source(&plan, INSIDE).is_some(), want_x11, "{wayland} {x11} {text}");
         assert_eq!(variable(&plan, "DISPLAY").is_some(), want_x11, "{text}");
         if want_wayland {
             assert_eq!(socket, Some(host.runtime("wayland-1")));
@@ -99,10 +101,11 @@ fn an_inherited_wayland_connection_is_kept() {
 fn another_display_number_only_beside_the_hosts_sockets() {
     let host = desk(false, true);
     let plan = host.plan(&[(Vendor, SHARED)]);
-    assert_eq!(variable(&plan, "DISPLAY"), Some(":0.1"));
+    assert_eq!(variable(&plan, "DISPLAY"), Some(":10.1"));
+    assert_eq!(source(&plan, INSIDE), Some(X));
     let plan = host.plan(&[(Vendor, SHARED), (User, "[network]\nmode = \"host\"")]);
-    assert_eq!(variable(&plan, "DISPLAY"), Some(":7.1"));
-    assert_eq!(source(&plan, "/tmp/.X11-unix/X7"), Some(X));
+    assert_eq!(variable(&plan, "DISPLAY"), Some(":17.1"));
+    assert_eq!(source(&plan, "/tmp/.X11-unix/X17"), Some(X));
     assert_eq!(source(&plan, X), None);
 }
 
@@ -165,7 +168,7 @@ fn sockets_behind_links_are_shown_from_where_they_are() {
     host.set("DISPLAY", ":0");
     let text = format!("{SHARED}\n[audio]\nplayback = true");
     let plan = host.plan(&[(Vendor, &text)]);
-    assert_eq!(source(&plan, X), Some("/mnt/wslg/X0"));
+    assert_eq!(source(&plan, INSIDE), Some("/mnt/wslg/X0"));
     assert_eq!(source(&plan, &wayland), Some("/mnt/wslg/wayland-0"));
     assert_eq!(source(&plan, &pulse), Some("/mnt/wslg/native"));
     // Where anybody could have put the link, the socket may be another one.
@@ -308,6 +311,14 @@ fn a_program_is_looked_up_in_the_systems_folders() {
     assert_eq!(host.plan(&[(Vendor, "")]).process.program.as_str(), "/usr/local/bin/app");
     assert_eq!(codes(&host.refusal(&[(Vendor, &command("none"))])), [Code::ProgramMissing]);
     assert_eq!(codes(&host.refusal(&[(Vendor, &command("/none"))])), [Code::ProgramMissing]);
+    // Who only looks is told, and sees the rest.
+    let looks = Request { only_looks: true, ..nothing_more() };
+    for (name, place) in [("none", "/usr/bin/none"), ("/none", "/none")] {
+        let plan = host.ask(&[(Vendor, &command(name))], &looks).unwrap();
+        assert_eq!(plan.process.program.as_str(), place);
+        let note = plan.notes.iter().find(|note| note.text.contains("is not installed")).unwrap();
+        assert_eq!(note.weight, Weight::Warning);
+    }
     host.tree.file("/usr/bin/data", "");
     for named in ["data", "/usr/bin/data", "/usr/bin"] {
         let errors = host.refusal(&[(Vendor, &command(named))]);

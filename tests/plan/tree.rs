@@ -179,7 +179,7 @@ impl Host {
             gid: self.tree.gid,
             environment: self.environment.clone(),
             cwd: self.cwd.clone(),
-            free_display: 7,
+            free_display: 17,
             kernel: KernelFacts { landlock_abi: self.landlock_abi },
         };
         let mut facts = facts::read(&self.tree.fs(), caller).unwrap();
@@ -242,5 +242,11 @@ pub fn policy(settings: Settings) -> Policy {
 
 /// A run without arguments, on a host where no application ran before.
 pub fn nothing_more() -> Request {
-    Request { arguments: Vec::new(), forward: Forward::Read, shell: false, written: Vec::new() }
+    Request {
+        arguments: Vec::new(),
+        forward: Forward::Read,
+        shell: false,
+        only_looks: false,
+        written: Vec::new(),
+    }
 }

@@ -114,7 +114,7 @@ fn a_file_of_one_layer_alone() {
     let (codes, text) = tree.errors(&app("a.b.C"));
     assert_eq!(codes, [Code::MissingKey]);
     assert!(text.contains("no shipped manifest beneath"), "{text}");
-    assert!(text.contains("--> user/a.b.C.toml (layer: user)"), "{text}");
+    assert!(text.contains("--> user/a.b.C.toml:1:1 (layer: user)"), "{text}");
 }
 
 #[test]

@@ -130,6 +130,7 @@ fn resolved(policy: &Policy) -> Plan {
         arguments: Vec::new(),
         forward: Forward::Read,
         shell: false,
+        only_looks: false,
         written: Vec::new(),
     };
     let host = HostFs::at(root.path()).unwrap();

@@ -1,0 +1,100 @@
+//! Networks and sockets.
+
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use crate::tests;
+use crate::world::{UNSEEN, World};
+
+tests![
+    without_a_network,
+    the_hosts_network,
+    the_network_by_flag,
+    abstract_sockets,
+    socket_files,
+    ports,
+];
+
+const HOST: &str = "[network]\nmode = \"host\"";
+
+fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+fn without_a_network() {
+    let world = World::new();
+    let (_listener, address) = listener();
+    world.outside(&format!("connect-tcp {address}")).all_work();
+    let run = world.app(&format!("interfaces loopback connect-tcp {address}")).run();
+    assert_eq!(run.value(0), serde_json::json!(["lo"]));
+    run.value(1);
+    run.refused(2, &["ECONNREFUSED", "ENETUNREACH"]);
+    let run = world.app("connect-tcp 192.0.2.1:80").run();
+    run.all_refused(&["ENETUNREACH"]);
+}
+
+fn the_hosts_network() {
+    let world = World::new();
+    let (_listener, address) = listener();
+    let acts = format!("ns interfaces connect-tcp {address}");
+    let (inside, outside) = (world.app(&acts).manifest(HOST).run(), world.outside(&acts));
+    inside.all_work();
+    assert_eq!(inside.value(0)["net"], outside.value(0)["net"]);
+    assert_eq!(inside.value(1), outside.value(1));
+}
+
+fn the_network_by_flag() {
+    let world = World::new();
+    let (_listener, address) = listener();
+    let acts = format!("connect-tcp {address}");
+    world.app(&acts).flags("--share network").run().all_work();
+    let run = world.app(&acts).manifest(HOST).flags("--unshare network").run();
+    run.all_refused(&["ECONNREFUSED", "ENETUNREACH"]);
+}
+
+fn abstract_sockets() {
+    let world = World::new();
+    let name = format!("pinfold-test{}", world.root().display());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = UnixListener::bind_addr(&address).unwrap();
+    let acts = format!("connect-abstract {name}");
+    world.outside(&acts).all_work();
+    // Without a network the name is not there; with it landlock refuses.
+    world.app(&acts).run().all_refused(&["ECONNREFUSED"]);
+    world.app(&acts).manifest(HOST).run().all_refused(&["EPERM"]);
+    // Its own work either way.
+    let own = format!("listen-abstract {name}-inside connect-abstract {name}-inside");
+    world.app(&own).run().all_work();
+    world.app(&own).manifest(HOST).run().all_work();
+}
+
+fn socket_files() {
+    let world = World::new();
+    let _listeners =
+        ["~/socket", "%/bus", "@/socket"].map(|path| UnixListener::bind(world.path(path)).unwrap());
+    let acts = "connect-path ~/socket connect-path %/bus connect-path @/socket";
+    world.outside(acts).all_work();
+    world.app(acts).run().all_refused(UNSEEN);
+    world.app(acts).manifest(HOST).run().all_refused(UNSEEN);
+    // A broad grant brings none along, nor does one of the runtime folder.
+    let broad = "[filesystem]\nwrite = [\"~\"]";
+    world.app("connect-path ~/socket").manifest(broad).run().all_refused(UNSEEN);
+    world.app("listen-path ~/own connect-path ~/own").run().all_work();
+}
+
+fn ports() {
+    let world = World::new();
+    let ((_one, open), (_two, shut)) = (listener(), listener());
+    let port = open.rsplit(':').next().unwrap();
+    let acts = format!("connect-tcp {open} connect-tcp {shut}");
+    world.app(&acts).manifest(HOST).run().all_work();
+    let run = world.app(&acts).manifest(&format!("{HOST}\nconnect = [{port}]")).run();
+    run.value(0);
+    run.refused(1, &["EACCES"]);
+    let acts = "listen-tcp 127.0.0.1:0";
+    world.app(acts).manifest(HOST).run().all_work();
+    world.app(acts).manifest(&format!("{HOST}\nlisten = [8080]")).run().all_refused(&["EACCES"]);
+}
