@@ -204,6 +204,14 @@ fn the_links_that_lead_to_a_protected_path_cannot_be_replaced() {
     // place of ~/a/cfg would have ~/.config.
     assert_eq!(seen(&plan, "/home/ada/a"), Seen::Own);
     assert_eq!(seen(&plan, "/home/ada/a/note"), writable("/home/ada/a/note"));
+    // The same for a protected path that is itself the first of the links.
+    let host = with(&["/home/ada/b/keys/id", "/home/ada/a/note"]);
+    host.tree.link("/home/ada/a/keys", "../b/keys");
+    host.tree.link("/home/ada/.ssh", "a/keys");
+    host.tree.own("/home/ada");
+    let plan = host.plan(&[(Vendor, "[filesystem]\nwrite = [\"~/a\"]")]);
+    assert_eq!(seen(&plan, "/home/ada/a"), Seen::Own);
+    assert_eq!(seen(&plan, "/home/ada/a/note"), writable("/home/ada/a/note"));
 }
 
 #[test]
