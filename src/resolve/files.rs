@@ -191,24 +191,34 @@ fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     all
 }
 
-/// Where a path lies in the end, and the links that lead there.
-type Place = (AbsPath, Vec<AbsPath>);
+/// What is known about a folder that holds closed paths.
+struct Holder {
+    /// Where it lies in the end, or would lie.
+    place: AbsPath,
+    /// The links that lead there.
+    links: Vec<AbsPath>,
+    is_missing: bool,
+}
 
-/// `folders` remembers where the folders are that hold closed paths: there are
-/// hundreds of these in a few of those.
+/// `folders` remembers the folders that hold closed paths: there are hundreds
+/// of these in a few of those, and nothing is in one that is missing.
 fn known(
     fs: &HostFs,
     links: &Links<'_>,
-    folders: &mut BTreeMap<AbsPath, Place>,
+    folders: &mut BTreeMap<AbsPath, Holder>,
     path: AbsPath,
     why: Why,
 ) -> Closed {
     let parent = path.parent().unwrap_or_else(AbsPath::root);
-    let (folder, way) = folders.entry(parent).or_insert_with_key(|parent| links.end(parent));
-    let mut place = folder.child(path.file_name());
-    let mut way = way.clone();
+    let holder = folders.entry(parent).or_insert_with_key(|parent| {
+        let (place, links) = links.end(parent);
+        let is_missing = fs.is_missing(&place);
+        Holder { place, links, is_missing }
+    });
+    let mut place = holder.place.child(path.file_name());
+    let mut way = holder.links.clone();
     let (mut exists, mut is_folder) = (false, false);
-    if !fs.is_missing(&place) {
+    if !holder.is_missing && !fs.is_missing(&place) {
         let (end, further) = links.end(&place);
         place = end;
         way.extend(further);

@@ -88,8 +88,9 @@ impl Tree {
                 continue;
             }
             let action = if pierced && kind == Kind::Folder {
-                // An empty folder in which what is opened again can stand.
-                self.read_only(dest.clone(), origin);
+                // An empty folder in which what is opened again can stand. It is
+                // not made read-only, since that would hold for what stands in
+                // it too.
                 Action::Tmpfs { dest, mode: 0o755, size: 0 }
             } else {
                 Action::Close { dest, kind }

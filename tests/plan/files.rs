@@ -1,7 +1,7 @@
 //! What is granted of the host's files, one rule at a time.
 
 use pinfold::model::origin::Layer::{Admin, CommandLine, User, Vendor};
-use pinfold::model::plan::{Action, Kind, Plan, Weight};
+use pinfold::model::plan::{Action, Kind, Plan, Step, Weight};
 use pinfold::report::Code;
 use pinfold::resolve::protected;
 
@@ -202,6 +202,14 @@ fn the_links_that_lead_to_a_protected_path_cannot_be_replaced() {
     let plan = host.plan(&[(Vendor, "[filesystem]\nwrite = [\"~/a\"]")]);
     // ~/a is not shown whole: whoever could put a folder of theirs in the
     // place of ~/a/cfg would have ~/.config.
+    assert_eq!(seen(&plan, "/home/ada/a"), Seen::Own);
+    assert_eq!(seen(&plan, "/home/ada/a/note"), writable("/home/ada/a/note"));
+    // The same for a protected path that is itself the first of the links.
+    let host = with(&["/home/ada/b/keys/id", "/home/ada/a/note"]);
+    host.tree.link("/home/ada/a/keys", "../b/keys");
+    host.tree.link("/home/ada/.ssh", "a/keys");
+    host.tree.own("/home/ada");
+    let plan = host.plan(&[(Vendor, "[filesystem]\nwrite = [\"~/a\"]")]);
     assert_eq!(seen(&plan, "/home/ada/a"), Seen::Own);
     assert_eq!(seen(&plan, "/home/ada/a/note"), writable("/home/ada/a/note"));
 }
@@ -415,7 +423,13 @@ fn a_denial_holds_against_what_every_application_is_shown() {
     // Unless a higher layer names it.
     let text = "[filesystem]\nread = [\"/usr/share/secret/x\"]";
     let plan = host.plan(&[(Vendor, deny), (CommandLine, text)]);
-    assert!(matches!(seen(&plan, "/usr/share/secret/x"), Seen::Host { .. }));
+    assert!(matches!(seen(&plan, "/usr/share/secret/x"), Seen::Host { exec: true, .. }));
+    let secret = path("/usr/share/secret");
+    let is_limited = |step: &Step| {
+        matches!(step.action, Action::ReadOnly { .. }) && secret.is_within(step.action.dest())
+    };
+    assert!(!plan.tree.iter().any(is_limited));
+    assert_eq!(seen(&plan, "/usr/share/secret"), Seen::Made);
 }
 
 #[test]

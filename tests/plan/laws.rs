@@ -306,6 +306,10 @@ proptest! {
         for step in &plan.tree {
             let dest = step.action.dest();
             if matches!(step.action, Action::ReadOnly { .. }) {
+                // It takes writing and executing from all that lies beneath.
+                for (source, at, ..) in shown(&plan) {
+                    prop_assert!(!at.is_within(dest), "{} would be read-only", source);
+                }
                 continue;
             }
             prop_assert!(made.insert(dest.clone()), "{} twice", dest);
