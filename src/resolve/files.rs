@@ -197,11 +197,37 @@ struct Holder {
     place: AbsPath,
     /// The links that lead there.
     links: Vec<AbsPath>,
-    is_missing: bool,
+    /// What is in it, in order of name; nothing where it is missing. None
+    /// where it cannot be listed.
+    entries: Option<Vec<(String, NodeKind)>>,
 }
 
-/// `folders` remembers the folders that hold closed paths: there are hundreds
-/// of these in a few of those, and nothing is in one that is missing.
+impl Holder {
+    fn new(fs: &HostFs, links: &Links<'_>, folder: &AbsPath) -> Holder {
+        let (place, links) = links.end(folder);
+        let entries = match fs.list(&place) {
+            Ok(listing) => Some(listing.entries),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(Vec::new()),
+            Err(_) => None,
+        };
+        Holder { place, links, entries }
+    }
+
+    /// What has this name in it, if anything has.
+    fn kind(&self, fs: &HostFs, name: &str) -> Option<NodeKind> {
+        match &self.entries {
+            Some(entries) => entries
+                .binary_search_by(|(entry, _)| entry.as_str().cmp(name))
+                .ok()
+                .map(|at| entries[at].1),
+            None => fs.look(&self.place.child(name)).ok().map(|node| node.kind),
+        }
+    }
+}
+
+/// `folders` remembers the folders that hold closed paths. There are hundreds
+/// of these in a few of those, so that listing a folder once is cheaper than
+/// asking for each.
 fn known(
     fs: &HostFs,
     links: &Links<'_>,
@@ -210,23 +236,18 @@ fn known(
     why: Why,
 ) -> Closed {
     let parent = path.parent().unwrap_or_else(AbsPath::root);
-    let holder = folders.entry(parent).or_insert_with_key(|parent| {
-        let (place, links) = links.end(parent);
-        let is_missing = fs.is_missing(&place);
-        Holder { place, links, is_missing }
-    });
+    let holder = folders.entry(parent).or_insert_with_key(|parent| Holder::new(fs, links, parent));
     let mut place = holder.place.child(path.file_name());
     let mut way = holder.links.clone();
-    let (mut exists, mut is_folder) = (false, false);
-    if !holder.is_missing && !fs.is_missing(&place) {
+    let mut kind = holder.kind(fs, path.file_name());
+    if kind == Some(NodeKind::Link) {
         let (end, further) = links.end(&place);
         place = end;
         way.extend(further);
-        if let Ok(node) = fs.look(&place) {
-            exists = node.kind != NodeKind::Link;
-            is_folder = node.kind == NodeKind::Folder;
-        }
+        kind = fs.look(&place).ok().map(|node| node.kind);
     }
+    let exists = kind.is_some_and(|kind| kind != NodeKind::Link);
+    let is_folder = kind == Some(NodeKind::Folder);
     let real = (place != path).then_some(place);
     Closed { path, real, links: way, exists, folder: is_folder, why, pierced: false }
 }

@@ -102,13 +102,14 @@ impl Desk {
         let records = [record(desk.x11.number, &cookie), record(other, b"of other display")];
         private_file(&desk.authority(), &records.concat()).ok()?;
         let home = desk.home();
+        // It runs this once it manages windows; one that opens before may be
+        // lost to it.
+        let ready = desk.folder.path().join("managed");
         let mut openbox = desk.outside(&home, "openbox");
-        desk.servers.push(Server::start(
-            openbox.arg("--sm-disable").stdout(Stdio::null()).stderr(Stdio::null()),
-        )?);
-        wait_for(Duration::from_secs(10), || {
-            desk.ask("xprop", &["-root", "_NET_SUPPORTING_WM_CHECK"]).contains("0x").then_some(())
-        })?;
+        openbox.args(["--sm-disable", "--startup", &format!("touch {}", ready.display())]);
+        openbox.stdout(Stdio::null()).stderr(Stdio::null());
+        desk.servers.push(Server::start(&mut openbox)?);
+        wait_for(Duration::from_secs(10), || ready.exists().then_some(()))?;
         Some(desk)
     }
 

@@ -161,16 +161,26 @@ macro_rules! subjects {
         pub fn tests() -> Vec<Test> {
             vec![
                 $(test(format!("windows::{}", stringify!($name)), &[$program], $name),)+
+                test("windows::xterm".to_owned(), &["xterm"], xterm),
                 test("windows::settings_are_kept".to_owned(), &["galculator"], settings_are_kept),
             ]
         }
     };
 }
 
+/// Root's xterm gives up root's groups before it runs anything, which needs a
+/// right that nothing inside has; it ends without a word.
+fn xterm(desk: &Desk) -> Outcome {
+    if rustix::process::geteuid().is_root() {
+        crate::skip("windows::xterm", "root's xterm needs to change its groups");
+        return Ok(());
+    }
+    check(desk, &XTERM)
+}
+
 subjects! {
     xeyes: XEYES needs "xeyes",
     xcalc: XCALC needs "xcalc",
-    xterm: XTERM needs "xterm",
     galculator: GALCULATOR needs "galculator",
     gnome_calculator: CALCULATOR needs "gnome-calculator",
     evince: EVINCE needs "evince",

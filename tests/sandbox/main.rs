@@ -11,6 +11,7 @@ mod arguments;
 mod denials;
 mod ending;
 mod environment;
+mod faults;
 mod grants;
 mod homes;
 mod inside;
@@ -48,7 +49,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 15] = [
+    let themes: [fn() -> Vec<Trial>; 16] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -64,6 +65,7 @@ fn main() {
         refused::tests,
         syscalls::tests,
         root::tests,
+        faults::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&arguments, trials).exit();
