@@ -171,6 +171,8 @@ fn statements() -> impl Strategy<Value = Vec<Stated>> {
 
 fn grow(entries: &[(&str, Option<&str>)]) -> Host {
     let host = Host::small();
+    // Something of the system's that can be read but not executed.
+    host.tree.folder("/var/cache/fontconfig");
     for (place, target) in entries {
         // What would lie behind a link or beneath a file gives way.
         let above = path(place.trim_end_matches('/'));
