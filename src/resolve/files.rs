@@ -630,14 +630,17 @@ fn place(
         return;
     }
     if depth.folders == 0 {
-        r.note(
-            Weight::Info,
-            format!(
-                "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
-            ),
-            Some(&grant.origin),
-            None,
+        // Who writes into such a folder should know where it goes.
+        let is_surprise = grant.right != Right::Read
+            && inner.iter().any(|shut| !shut.exists && matches!(shut.why, Why::Denied(_)));
+        let (weight, hint) = match is_surprise {
+            true => (Weight::Notice, Some("make the denied path, and the rest is shown whole")),
+            false => (Weight::Info, None),
+        };
+        let text = format!(
+            "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
         );
+        r.note(weight, text, Some(&grant.origin), hint);
     }
     apart(r, grant, &dest);
     let Ok(listing) = r.fs.list(&real) else {
