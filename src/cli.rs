@@ -34,6 +34,13 @@ pub enum Command {
     Doctor(Doctor),
     /// See, side by side, what the host sees and what an application inside sees
     Tour(Tour),
+    /// Filter a D-Bus bus; takes the arguments of xdg-dbus-proxy
+    #[command(hide = true, disable_help_flag = true)]
+    BusProxy {
+        /// As xdg-dbus-proxy takes them; see --help
+        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -1,5 +1,7 @@
 //! Descriptors.
 
+use std::os::fd::{FromRawFd, OwnedFd};
+
 use super::{Result, checked};
 
 /// Closes every descriptor from `first` on.
@@ -50,6 +52,19 @@ pub fn write_to_number(number: i32, bytes: &[u8]) -> Result<()> {
         rest = &rest[written as usize..];
     }
     Ok(())
+}
+
+/// A descriptor of our own for what the caller of the program named by
+/// number. The caller's stays open: it may have been named twice.
+///
+/// # Errors
+/// EBADF when nothing is open there, EMFILE when the table is full.
+pub fn duplicate_number(number: i32) -> Result<OwnedFd> {
+    // SAFETY: no memory is passed, and a number that is not open is refused.
+    let own = checked(unsafe { libc::syscall(libc::SYS_fcntl, number, libc::F_DUPFD_CLOEXEC, 3) })?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows
+    // of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(own as i32) })
 }
 
 /// The width of the terminal that standard output is, in columns.
