@@ -86,8 +86,8 @@
 //! * it forwards match rules and looks for a word in them; we parse them,
 //! * it counts a reply by its serial; we also look at who sends it, and in
 //!   versions before 0.1.8 anything that quoted a serial was a reply,
-//! * in it a call rule opens all broadcasts of the name; in ours only a
-//!   broadcast rule does,
+//! * in its versions 0.1.6 and 0.1.7 any rule opens all broadcasts of the
+//!   name; in ours, as in its others, only a broadcast rule does,
 //! * it accepts a reply-less Hello, repeated Hellos, duplicate header fields,
 //!   padding that is not zero, and calls to nobody,
 //! * it keeps high serials for itself, and before 0.1.6 wanted serials to

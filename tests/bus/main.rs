@@ -1,0 +1,26 @@
+//! The filter before a real bus: beside xdg-dbus-proxy, with hostile clients,
+//! and with descriptors. Needs dbus-daemon; where xdg-dbus-proxy is missing
+//! the comparison is skipped.
+
+mod client;
+mod hostile;
+mod matrix;
+mod passing;
+mod world;
+
+fn main() -> std::process::ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let mut trials = Vec::new();
+    trials.extend(matrix::trials());
+    trials.extend(hostile::trials());
+    trials.extend(passing::trials());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A test that fails by panicking.
+pub fn trial(name: &str, test: fn()) -> libtest_mimic::Trial {
+    libtest_mimic::Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
