@@ -153,8 +153,8 @@ impl fmt::Display for Reason {
 /// Decides.
 pub fn decide(view: View<'_>, writer: Writer, message: &Message<'_>) -> Verdict {
     match writer {
-        Writer::Client => view.from_client(message),
-        Writer::Bus => view.from_bus(message),
+        Writer::Client => view.of_client(message),
+        Writer::Bus => view.of_bus(message),
     }
 }
 
@@ -163,7 +163,7 @@ impl View<'_> {
         self.names.level(self.rules, name)
     }
 
-    fn from_client(&self, message: &Message<'_>) -> Verdict {
+    fn of_client(&self, message: &Message<'_>) -> Verdict {
         if !self.greeted {
             return if is_hello(message) {
                 Verdict::Call(Purpose::Hello)
@@ -294,7 +294,7 @@ impl View<'_> {
         }
     }
 
-    fn from_bus(&self, message: &Message<'_>) -> Verdict {
+    fn of_bus(&self, message: &Message<'_>) -> Verdict {
         match message.kind {
             Kind::Return | Kind::Error => self.reply(message),
             Kind::Call | Kind::Signal if message.reply_serial.is_some() => {

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -208,6 +209,16 @@ impl Client {
     pub fn raw(path: &Path) -> Client {
         let socket = UnixStream::connect(path)
             .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", path.display()));
+        Client::on(socket)
+    }
+
+    /// The same for an abstract name.
+    pub fn raw_abstract(name: &str) -> Client {
+        let address = SocketAddr::from_abstract_name(name).expect("a name");
+        Client::on(UnixStream::connect_addr(&address).expect("connecting"))
+    }
+
+    fn on(socket: UnixStream) -> Client {
         Client {
             socket,
             name: String::new(),
@@ -219,26 +230,52 @@ impl Client {
         }
     }
 
-    /// A client that has shaken hands, one line at a time, and said nothing
-    /// yet. xdg-dbus-proxy 0.1.4 takes no handshake in one piece.
+    /// A client that has shaken hands and said nothing yet.
     pub fn authenticated(path: &Path) -> Client {
-        let mut client = Client::raw(path);
+        Client::raw(path).shake_hands()
+    }
+
+    /// Shakes hands one line at a time: xdg-dbus-proxy 0.1.4 takes no
+    /// handshake in one piece.
+    fn shake_hands(mut self) -> Client {
         let handshake = handshake();
         let mut lines = handshake.split_inclusive(|&byte| byte == b'\n');
-        client.write(lines.next().unwrap_or_default());
-        let answer = client.line();
+        self.write(lines.next().unwrap_or_default());
+        let answer = self.line();
         assert!(answer.starts_with("OK "), "AUTH was answered {answer:?}");
-        client.write(lines.next().unwrap_or_default());
-        assert_eq!(client.line(), "AGREE_UNIX_FD");
-        client.write(lines.next().unwrap_or_default());
-        client
+        self.write(lines.next().unwrap_or_default());
+        assert_eq!(self.line(), "AGREE_UNIX_FD");
+        self.write(lines.next().unwrap_or_default());
+        self
     }
 
     /// A client that has said Hello.
     pub fn new(path: &Path) -> Client {
-        let mut client = Client::authenticated(path);
+        Client::greeted(Client::raw(path))
+    }
+
+    /// Shakes hands on a bare socket and says Hello.
+    pub fn greeted(client: Client) -> Client {
+        let mut client = client.shake_hands();
         client.hello();
         client
+    }
+
+    /// Says Hello after so many lines of a handshake that was written.
+    pub fn hello_after_lines(&mut self, lines: usize) {
+        for _ in 0..lines {
+            assert!(!self.line().is_empty(), "the handshake was answered");
+        }
+        self.hello();
+    }
+
+    /// Whether the other side still takes what is written. A first write may
+    /// go into a socket that is being closed.
+    pub fn try_write_twice(&mut self) -> bool {
+        self.try_write(b"x") && {
+            std::thread::sleep(Duration::from_millis(20));
+            self.try_write(b"x")
+        }
     }
 
     pub fn hello(&mut self) {
@@ -268,6 +305,12 @@ impl Client {
                 return String::new();
             }
         }
+    }
+
+    /// Goes on with serials that nobody else uses: what a forger quotes is
+    /// then not taken for a reply to a call of ours.
+    pub fn skip_serials(&mut self) {
+        self.serial += 1000;
     }
 
     pub fn next_serial(&mut self) -> u32 {

@@ -93,8 +93,12 @@ impl Bus {
         self.folder.path()
     }
 
+    /// An unfiltered client.
     pub fn client(&self) -> Client {
-        Client::new(&self.socket)
+        match self.address.strip_prefix("unix:abstract=") {
+            Some(name) => Client::greeted(Client::raw_abstract(name)),
+            None => Client::new(&self.socket),
+        }
     }
 
     pub fn kill(&mut self) {
