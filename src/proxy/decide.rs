@@ -244,8 +244,8 @@ impl View<'_> {
             // the table holds for it too.
             (Some("org.freedesktop.DBus.Introspectable"), "Introspect") => passed(),
             (Some(BUS), "Hello") => Verdict::Answer(Answer::Greeted),
-            (Some(BUS), "AddMatch") => match_rule("AddMatch", message),
-            (Some(BUS), "RemoveMatch") => match_rule("RemoveMatch", message),
+            (Some(BUS), "AddMatch") => self.match_rule("AddMatch", message),
+            (Some(BUS), "RemoveMatch") => self.match_rule("RemoveMatch", message),
             (Some(BUS), "GetId") => passed(),
             (Some(BUS), "ListNames" | "ListActivatableNames") => self.pass(message, Purpose::Names),
             (Some(BUS), "NameHasOwner") => self.name(message, Level::See, |_| Answer::False),
@@ -263,6 +263,17 @@ impl View<'_> {
             (Some(BUS), "StartServiceByName") => self.name_and_flags(message, Level::Talk),
             (Some(BUS), "RequestName") => self.name_and_flags(message, Level::Own),
             _ => Verdict::Answer(Answer::Denied),
+        }
+    }
+
+    fn match_rule(&self, method: &'static str, message: &Message<'_>) -> Verdict {
+        let Some([rule]) = message.texts() else { return Verdict::Answer(Answer::Arguments) };
+        match matching::rewrite(rule) {
+            Ok(_) if message.wants_reply() && self.calls.is_full() => {
+                Verdict::Answer(Answer::Limit)
+            }
+            Ok(rule) => Verdict::Match(method, rule),
+            Err(error) => Verdict::Answer(Answer::MatchRule(error)),
         }
     }
 
@@ -372,14 +383,6 @@ fn is_hello(message: &Message<'_>) -> bool {
         && message.destination == Some(BUS)
         && message.interface == Some(BUS)
         && message.member == Some("Hello")
-}
-
-fn match_rule(method: &'static str, message: &Message<'_>) -> Verdict {
-    let Some([rule]) = message.texts() else { return Verdict::Answer(Answer::Arguments) };
-    match matching::rewrite(rule) {
-        Ok(rule) => Verdict::Match(method, rule),
-        Err(error) => Verdict::Answer(Answer::MatchRule(error)),
-    }
 }
 
 /// The name, the old and the new owner that the bus tells of.
