@@ -17,7 +17,7 @@ use rustix::net::{
 
 use crate::sys::Errno;
 
-use super::wire::{self, DESCRIPTORS_MAX, Malformed};
+use super::wire::{self, DESCRIPTORS_MAX, Endian, Malformed};
 
 /// How much room there is for a first read.
 const ROOM: usize = 16 * 1024;
@@ -27,6 +27,10 @@ const ROOM_KEPT: usize = 128 * 1024;
 
 /// How many bytes are collected in one piece of output.
 const PIECE: usize = 64 * 1024;
+
+/// From which length on a message is written at once, if nothing waits before
+/// it: copying it to collect it with others would cost more.
+const LONG: usize = 16 * 1024;
 
 /// How many bytes may wait to go out before the other side is no longer read.
 const WAITING_MAX: usize = 256 * 1024;
@@ -222,6 +226,13 @@ impl Link {
         Ok(wire::frame(input)?.map(|frame| frame.total).filter(|&total| total <= input.len()))
     }
 
+    /// Writes a number over four bytes of the message at the front.
+    pub fn patch(&mut self, at: usize, endian: Endian, number: u32) {
+        if let Some(input) = self.room.get_mut(self.start..self.end) {
+            wire::patch(input, at, endian, number);
+        }
+    }
+
     /// Takes bytes off the front of the input.
     pub fn consume(&mut self, length: usize) {
         let length = length.min(self.end - self.start);
@@ -271,52 +282,54 @@ impl Link {
     }
 
     /// Adds what is to go out. Descriptors go with the first byte.
-    pub fn push(&mut self, bytes: &[u8], descriptors: Vec<OwnedFd>) -> &mut [u8] {
-        self.waiting += bytes.len();
-        let joins = descriptors.is_empty()
-            && self.pieces.back().is_some_and(|last| {
-                last.descriptors.is_empty() && last.bytes.len() + bytes.len() <= PIECE
-            });
-        if !joins {
-            self.pieces.push_back(Piece { bytes: Vec::new(), sent: 0, descriptors });
+    pub fn push(&mut self, bytes: &[u8], descriptors: Vec<OwnedFd>) {
+        let mut bytes = bytes;
+        if bytes.len() >= LONG && descriptors.is_empty() && self.pieces.is_empty() && !self.deaf {
+            // What goes wrong here will be seen when the rest is written.
+            let sent = self.send(bytes, &[]).unwrap_or(0);
+            bytes = bytes.get(sent..).unwrap_or_default();
+            if bytes.is_empty() {
+                return;
+            }
         }
-        let Some(last) = self.pieces.back_mut() else { return &mut [] };
-        let start = last.bytes.len();
-        last.bytes.extend_from_slice(bytes);
-        last.bytes.get_mut(start..).unwrap_or_default()
+        self.waiting += bytes.len();
+        match self.pieces.back_mut() {
+            Some(last)
+                if descriptors.is_empty()
+                    && last.descriptors.is_empty()
+                    && last.bytes.len() + bytes.len() <= PIECE =>
+            {
+                last.bytes.extend_from_slice(bytes);
+            }
+            _ => self.pieces.push_back(Piece { bytes: bytes.to_vec(), sent: 0, descriptors }),
+        }
+    }
+
+    /// Writes once, without waiting.
+    fn send(&self, bytes: &[u8], descriptors: &[OwnedFd]) -> Result<usize, Errno> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+            return Err(Errno::TOOMANYREFS);
+        }
+        rustix::net::sendmsg(
+            &self.socket,
+            &[IoSlice::new(bytes)],
+            &mut control,
+            SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+        )
     }
 
     /// Writes what waits, as far as the other end takes it. When it takes
     /// nothing any more, all is thrown away.
     pub fn flush(&mut self) {
-        while let Some(piece) = self.pieces.front_mut() {
-            if self.deaf {
-                break;
-            }
-            let mut space =
-                [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            let borrowed: Vec<BorrowedFd<'_>> = piece.descriptors.iter().map(AsFd::as_fd).collect();
-            if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
-                self.deaf = true;
-                break;
-            }
+        while let Some(piece) = self.pieces.front()
+            && !self.deaf
+        {
             let rest = piece.bytes.get(piece.sent..).unwrap_or_default();
-            let result = rustix::net::sendmsg(
-                &self.socket,
-                &[IoSlice::new(rest)],
-                &mut control,
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            );
-            match result {
-                Ok(sent) => {
-                    piece.sent += sent;
-                    piece.descriptors.clear();
-                    self.waiting = self.waiting.saturating_sub(sent);
-                    if piece.sent >= piece.bytes.len() {
-                        self.pieces.pop_front();
-                    }
-                }
+            match self.send(rest, &piece.descriptors) {
+                Ok(sent) => self.went_out(sent),
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR) => {}
                 Err(_) => self.deaf = true,
@@ -325,6 +338,17 @@ impl Link {
         if self.deaf {
             self.pieces.clear();
             self.waiting = 0;
+        }
+    }
+
+    /// Bytes of the first piece have gone out, and its descriptors with them.
+    fn went_out(&mut self, sent: usize) {
+        self.waiting = self.waiting.saturating_sub(sent);
+        let Some(piece) = self.pieces.front_mut() else { return };
+        piece.sent += sent;
+        piece.descriptors.clear();
+        if piece.sent >= piece.bytes.len() {
+            self.pieces.pop_front();
         }
     }
 }

@@ -25,8 +25,8 @@ use super::auth::{AuthError, BusAuth, ClientAuth, Need};
 use super::decide::{Reason, Verdict, Writer};
 use super::link::{Link, Received};
 use super::rules::Rules;
-use super::session::{Onward, Session};
-use super::wire::{self, Malformed, Message};
+use super::session::{Onward, Outcome, Session};
+use super::wire::{Malformed, Message};
 
 /// The most clients at a time; fewer where the limit of descriptors is low.
 const CLIENTS_MAX: u64 = 1024;
@@ -271,8 +271,8 @@ impl Relay {
                 match Token::of(data.u64()) {
                     Token::Lifeline => return Ok(()),
                     Token::Door(index) => self.accept(index)?,
-                    Token::Client(number) => self.serve(number, Side::Client, flags),
-                    Token::Upstream(number) => self.serve(number, Side::Bus, flags),
+                    Token::Client(number) => self.serve(number, Writer::Client, flags),
+                    Token::Upstream(number) => self.serve(number, Writer::Bus, flags),
                 }
             }
             if !self.accepting && self.clients.len() < self.clients_max {
@@ -343,7 +343,7 @@ impl Relay {
     }
 
     /// Something can be read or written.
-    fn serve(&mut self, number: u64, side: Side, flags: epoll::EventFlags) {
+    fn serve(&mut self, number: u64, side: Writer, flags: epoll::EventFlags) {
         let Some(client) = self.clients.get_mut(&number) else { return };
         let readable = epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
         let mut result = Ok(());
@@ -437,12 +437,6 @@ fn connect_one(address: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Client,
-    Bus,
-}
-
 enum Phase {
     Handshake { client: ClientAuth, bus: BusAuth, waits_for_bus: bool },
     Messages { descriptors: bool },
@@ -490,10 +484,10 @@ impl Client {
         }
     }
 
-    fn link(&mut self, side: Side) -> &mut Link {
+    fn link(&mut self, side: Writer) -> &mut Link {
         match side {
-            Side::Client => &mut self.down,
-            Side::Bus => &mut self.up,
+            Writer::Client => &mut self.down,
+            Writer::Bus => &mut self.up,
         }
     }
 
@@ -511,19 +505,15 @@ impl Client {
 
     /// Whether a side is to be read. One that writes faster than the other
     /// takes is not; nor is a client that does not take its answers.
-    fn reads(&self, side: Side) -> bool {
-        match side {
-            Side::Client => {
-                !self.down.has_ended()
-                    && !self.client_waits()
-                    && !self.up.is_full()
-                    && !self.down.is_full()
-            }
-            Side::Bus => !self.up.has_ended() && !self.down.is_full(),
-        }
+    fn reads(&self, side: Writer) -> bool {
+        let ended = match side {
+            Writer::Client => self.down.has_ended(),
+            Writer::Bus => self.up.has_ended(),
+        };
+        !ended && self.passes(side)
     }
 
-    fn receive(&mut self, side: Side) -> Result<(), EndError> {
+    fn receive(&mut self, side: Writer) -> Result<(), EndError> {
         let link = self.link(side);
         for _ in 0..READS {
             match link.receive()? {
@@ -539,8 +529,8 @@ impl Client {
         loop {
             self.shake_hands()?;
             if let Phase::Messages { descriptors } = self.phase {
-                self.pass_from_bus(descriptors, tell)?;
-                self.pass_from_client(descriptors, tell)?;
+                self.pass(Writer::Bus, descriptors, tell)?;
+                self.pass(Writer::Client, descriptors, tell)?;
             }
             let full = self.up.is_full() || self.down.is_full();
             self.up.flush();
@@ -584,105 +574,65 @@ impl Client {
         Ok(())
     }
 
-    fn pass_from_client(&mut self, fds: bool, tell: &mut Tell<'_>) -> Result<(), EndError> {
-        while !self.client_waits()
-            && !self.up.is_full()
-            && !self.down.is_full()
-            && let Some(length) = self.down.message()?
-        {
-            let message = Message::read(self.down.input().get(..length).unwrap_or_default())?;
-            let outcome = match &mut self.session {
-                Some(session) => {
-                    let verdict = session.decide(Writer::Client, &message);
-                    if let Some(tell) = tell {
-                        tell(&Event::Judged(Writer::Client, &message, &verdict));
-                    }
-                    Some(session.client_wrote(&message, verdict).map_err(EndError::Order)?)
-                }
-                None => None,
-            };
-            let endian = message.endian;
-            let declared = message.descriptors;
-            if declared > 0 && !fds {
-                return Err(Malformed::Descriptors.into());
-            }
-            let descriptors = self.down.descriptors(length, declared)?;
-            let bytes = self.down.input().get(..length).unwrap_or_default();
-            match outcome {
-                None => {
-                    self.up.push(bytes, descriptors);
-                }
-                Some(outcome) => {
-                    match outcome.onward {
-                        Onward::Itself(patch) => {
-                            let pushed = self.up.push(bytes, descriptors);
-                            if let Some((at, number)) = patch {
-                                wire::patch(pushed, at, endian, number);
-                            }
-                        }
-                        Onward::Instead(instead) => {
-                            self.up.push(&instead, Vec::new());
-                        }
-                        Onward::Nothing => {}
-                    }
-                    if let Some(back) = outcome.back {
-                        self.down.push(&back, Vec::new());
-                    }
-                    for asked in outcome.asked {
-                        self.up.push(&asked, Vec::new());
-                    }
-                }
-            }
-            self.down.consume(length);
+    /// Whether a message of this side can be judged now.
+    fn passes(&self, writer: Writer) -> bool {
+        match writer {
+            Writer::Client => !self.client_waits() && !self.up.is_full() && !self.down.is_full(),
+            Writer::Bus => !self.down.is_full(),
         }
-        Ok(())
     }
 
-    fn pass_from_bus(&mut self, fds: bool, tell: &mut Tell<'_>) -> Result<(), EndError> {
-        while !self.down.is_full()
-            && let Some(length) = self.up.message()?
-        {
-            let message = Message::read(self.up.input().get(..length).unwrap_or_default())?;
-            let outcome = match &mut self.session {
-                Some(session) => {
-                    let verdict = session.decide(Writer::Bus, &message);
-                    if let Some(tell) = tell {
-                        tell(&Event::Judged(Writer::Bus, &message, &verdict));
-                    }
-                    Some(session.bus_wrote(&message, verdict))
-                }
-                None => None,
+    /// Judges the messages of one side and carries the verdicts out.
+    fn pass(
+        &mut self,
+        writer: Writer,
+        descriptors: bool,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), EndError> {
+        while self.passes(writer) {
+            let (from, to) = match writer {
+                Writer::Client => (&mut self.down, &mut self.up),
+                Writer::Bus => (&mut self.up, &mut self.down),
             };
-            let endian = message.endian;
-            let declared = message.descriptors;
-            if declared > 0 && !fds {
+            let Some(length) = from.message()? else { break };
+            let message = Message::read(from.input().get(..length).unwrap_or_default())?;
+            let (endian, declared) = (message.endian, message.descriptors);
+            if declared > 0 && !descriptors {
                 return Err(Malformed::Descriptors.into());
             }
-            let descriptors = self.up.descriptors(length, declared)?;
-            let bytes = self.up.input().get(..length).unwrap_or_default();
-            match outcome {
-                None => {
-                    self.down.push(bytes, descriptors);
-                }
-                Some(outcome) => {
-                    match outcome.onward {
-                        Onward::Itself(patch) => {
-                            let pushed = self.down.push(bytes, descriptors);
-                            if let Some((at, number)) = patch {
-                                wire::patch(pushed, at, endian, number);
-                            }
-                        }
-                        Onward::Instead(instead) => {
-                            self.down.push(&instead, Vec::new());
-                        }
-                        Onward::Nothing => {}
+            let outcome = match &mut self.session {
+                Some(session) => {
+                    let verdict = session.decide(writer, &message);
+                    if let Some(tell) = tell {
+                        tell(&Event::Judged(writer, &message, &verdict));
                     }
-                    for asked in outcome.asked {
-                        self.up.push(&asked, Vec::new());
+                    match writer {
+                        Writer::Client => {
+                            session.client_wrote(&message, verdict).map_err(EndError::Order)?
+                        }
+                        Writer::Bus => session.bus_wrote(&message, verdict),
                     }
                 }
+                None => Outcome::UNCHANGED,
+            };
+            let passed = from.descriptors(length, declared)?;
+            match outcome.onward {
+                Onward::Itself(patch) => {
+                    if let Some((at, number)) = patch {
+                        from.patch(at, endian, number);
+                    }
+                    to.push(from.input().get(..length).unwrap_or_default(), passed);
+                }
+                Onward::Instead(instead) => to.push(&instead, Vec::new()),
+                Onward::Nothing => {}
             }
-            self.up.consume(length);
+            from.consume(length);
+            if let Some(back) = outcome.back {
+                self.down.push(&back, Vec::new());
+            }
+            for asked in outcome.asked {
+                self.up.push(&asked, Vec::new());
+            }
         }
         Ok(())
     }
@@ -704,8 +654,8 @@ impl Client {
             flags.set(epoll::EventFlags::OUT, writes);
             flags
         };
-        let down = wanted(self.reads(Side::Client), self.down.has_output());
-        let up = wanted(self.reads(Side::Bus), self.up.has_output());
+        let down = wanted(self.reads(Writer::Client), self.down.has_output());
+        let up = wanted(self.reads(Writer::Bus), self.up.has_output());
         let token = Token::Client(self.number);
         change(epoll, &self.down, token, &mut self.down_watched, down)?;
         let token = Token::Upstream(self.number);

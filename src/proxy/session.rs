@@ -37,6 +37,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The message goes on as it is: what comes of all where nothing is
+    /// filtered.
+    pub const UNCHANGED: Outcome =
+        Outcome { onward: Onward::Itself(None), back: None, asked: Vec::new() };
+
     fn of(onward: Onward) -> Outcome {
         Outcome { onward, back: None, asked: Vec::new() }
     }
