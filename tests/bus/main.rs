@@ -5,6 +5,7 @@
 mod client;
 mod hostile;
 mod matrix;
+mod oracle;
 mod passing;
 mod world;
 
@@ -14,6 +15,7 @@ fn main() -> std::process::ExitCode {
     trials.extend(matrix::trials());
     trials.extend(hostile::trials());
     trials.extend(passing::trials());
+    trials.extend(oracle::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
