@@ -547,6 +547,32 @@ fn descriptors_without_asking() {
     serves(&mut proxy);
 }
 
+/// Another user may reach the socket, and is not served: not as itself, and
+/// not as the user whose bus it is.
+fn other_users() {
+    use std::os::unix::fs::PermissionsExt;
+    let bus = Bus::start();
+    let mut proxy = filtered(&bus, &[]);
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
+    };
+    open(bus.folder(), 0o755);
+    open(&proxy.socket, 0o777);
+    let ask = |uid: &str| {
+        std::process::Command::new("setpriv")
+            .args(["--reuid", uid, "--clear-groups", "dbus-send", "--print-reply"])
+            .arg(format!("--bus=unix:path={}", proxy.socket.display()))
+            .args(["--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId"])
+            .output()
+            .expect("setpriv runs")
+            .status
+            .success()
+    };
+    assert!(ask("0"), "the control: the same command as the filter's own user");
+    assert!(!ask("65534"), "another user");
+    serves(&mut proxy);
+}
+
 fn connections_in_a_row() {
     let full = std::env::var("PINFOLD_FULL").is_ok_and(|full| full == "1");
     let rounds = if full { 10_000 } else { 2_000 };
@@ -597,7 +623,7 @@ fn changed_bytes() {
 }
 
 pub fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         crate::trial("hostile::forged_replies", forged_replies),
         crate::trial(
             "hostile::replies_of_the_wrong_peer",
@@ -616,5 +642,10 @@ pub fn trials() -> Vec<Trial> {
         crate::trial("hostile::descriptors_without_asking", descriptors_without_asking),
         crate::trial("hostile::connections_in_a_row", connections_in_a_row),
         crate::trial("hostile::changed_bytes", changed_bytes),
-    ]
+    ];
+    // Only root can be another user; tests/run runs this tier as root too.
+    if rustix::process::geteuid().is_root() {
+        trials.push(crate::trial("hostile::other_users", other_users));
+    }
+    trials
 }

@@ -26,3 +26,11 @@ pub fn trial(name: &str, test: fn()) -> libtest_mimic::Trial {
         Ok(())
     })
 }
+
+/// The same, skipped with a word where it cannot run.
+pub fn trial_if(able: bool, reason: &str, name: &str, test: fn()) -> libtest_mimic::Trial {
+    if !able {
+        println!("SKIP bus::{name}: {reason}");
+    }
+    trial(name, test).with_ignored_flag(!able)
+}

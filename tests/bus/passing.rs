@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use pinfold::proxy::wire::Kind;
 
 use crate::client::{Came, Client, Message, PATIENCE};
-use crate::world::{Bus, Make, Proxy, Service, eventually};
+use crate::world::{Bus, Make, Proxy, Service, eventually, program};
 
 fn next_call(client: &mut Client) -> crate::client::Got {
     loop {
@@ -114,7 +114,7 @@ fn addresses() {
     for address in
         ["tcp:host=127.0.0.1,port=1", "unixexec:path=/bin/true", "autolaunch:", "unix:tmpdir=/tmp"]
     {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pinfold"))
+        let output = std::process::Command::new(program())
             .args(["bus-proxy", address, "/nonexistent/socket"])
             .output()
             .expect("the filter runs");
@@ -201,7 +201,7 @@ fn lifeline() {
     // What is no socket is not replaced.
     let file = bus.folder().join("file");
     std::fs::write(&file, "precious").expect("writing");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pinfold"))
+    let output = std::process::Command::new(program())
         .args(["bus-proxy", &bus.address, &file.display().to_string()])
         .output()
         .expect("the filter runs");
@@ -226,7 +226,7 @@ fn groups_and_arguments() {
     let third = second.folder().join("third");
     write!(file, "{address}\0{}\0--filter\0", third.display()).expect("writing");
     file.rewind().expect("seeking");
-    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_pinfold"))
+    let mut process = std::process::Command::new(program())
         .args(["bus-proxy", "--args=0"])
         .stdin(file)
         .spawn()
@@ -274,6 +274,30 @@ fn common_clients() {
     assert!(tried > 0, "dbus-send comes with dbus-daemon");
 }
 
+/// zbus writes its handshake and Hello in one piece, and counts serials in its
+/// own way.
+fn zbus_client() {
+    let bus = Bus::start();
+    let talk = Service::start(&bus, "org.pinfold.Talk");
+    let options = ["--filter", "--talk=org.pinfold.Talk", "--own=org.pinfold.Own", "--see=org.x.*"];
+    let proxy = Proxy::start(Make::Ours, &bus, &options);
+    let address = format!("unix:path={}", proxy.socket.display());
+    let called = |name: &'static str| {
+        zbus::block_on(async {
+            let connection = zbus::connection::Builder::address(&*address).build().await?;
+            connection.request_name("org.pinfold.Own").await?;
+            let reply = connection
+                .call_method(Some(name), "/", Some("org.pinfold.I"), "M", &("text", 5u32))
+                .await?;
+            reply.body().deserialize::<String>()
+        })
+    };
+    assert_eq!(called("org.pinfold.Talk").expect("an answer"), "ok");
+    let refused = called("org.pinfold.Hidden").expect_err("hidden").to_string();
+    assert!(refused.contains("ServiceUnknown"), "{refused}");
+    drop(talk);
+}
+
 pub fn trials() -> Vec<Trial> {
     vec![
         crate::trial("passing::descriptors_both_ways", descriptors_both_ways),
@@ -284,5 +308,6 @@ pub fn trials() -> Vec<Trial> {
         crate::trial("passing::lifeline", lifeline),
         crate::trial("passing::groups_and_arguments", groups_and_arguments),
         crate::trial("passing::common_clients", common_clients),
+        crate::trial("passing::zbus_client", zbus_client),
     ]
 }

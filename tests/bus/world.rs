@@ -144,9 +144,7 @@ impl Proxy {
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).expect("inheritable");
         let mut command = match make {
             Make::Ours => {
-                let program = std::env::var_os("PINFOLD_BIN")
-                    .unwrap_or_else(|| env!("CARGO_BIN_EXE_pinfold").into());
-                let mut command = Command::new(program);
+                let mut command = Command::new(program());
                 command.arg("bus-proxy");
                 command
             }
@@ -213,6 +211,11 @@ impl Drop for Proxy {
 fn unique() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The program that is tested.
+pub fn program() -> std::ffi::OsString {
+    std::env::var_os("PINFOLD_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_pinfold").into())
 }
 
 /// Whether xdg-dbus-proxy is installed.
