@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use crate::model::bus::BusName;
 use crate::proxy::address;
-use crate::proxy::relay::{Bus, Event, Observer, Relay};
+use crate::proxy::event::{Event, Observer};
+use crate::proxy::relay::{Bus, Relay};
 use crate::proxy::rules::{Level, Rules, Way};
 use crate::report::{Code, Diagnostic, ExitCode};
 use crate::sys::fd;

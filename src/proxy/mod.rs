@@ -112,7 +112,9 @@
 pub mod address;
 pub mod auth;
 pub mod calls;
+pub mod client;
 pub mod decide;
+pub mod event;
 pub mod grammar;
 pub mod link;
 pub mod matching;

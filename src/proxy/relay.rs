@@ -6,7 +6,6 @@
 //! when it connected.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,12 +20,12 @@ use rustix::process::{Resource, Rlimit};
 
 use crate::sys::Errno;
 
-use super::auth::{AuthError, BusAuth, ClientAuth, Need};
-use super::decide::{Reason, Verdict, Writer};
-use super::link::{Link, Received};
+use super::client::{Client, EndError};
+use super::decide::Writer;
+use super::event::{Event, Observer};
+use super::link::Link;
 use super::rules::Rules;
-use super::session::{Onward, Outcome, Session};
-use super::wire::{Malformed, Message};
+use super::session::Session;
 
 /// The most clients at a time; fewer where the limit of descriptors is low.
 const CLIENTS_MAX: u64 = 1024;
@@ -40,9 +39,6 @@ const LONG: usize = 1 << 20;
 
 /// See [`LONG`].
 const HELD_MAX: usize = 512 << 20;
-
-/// How many reads one link gets in a row.
-const READS: u32 = 4;
 
 /// How long to wait before accepting again when descriptors ran out.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -60,89 +56,6 @@ pub enum StartError {
     #[error("cannot wait for connections")]
     Wait(#[source] Errno),
 }
-
-/// Why a client's connection ended, unless one side just left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EndError {
-    /// It was not let in.
-    #[error(transparent)]
-    Auth(#[from] AuthError),
-    /// It wrote what is no message.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// It broke the order of messages.
-    #[error("{0}")]
-    Order(Reason),
-    /// All that is held for all clients is too much.
-    #[error("too much waits in memory")]
-    Memory,
-}
-
-/// What an observer is told.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A message was judged.
-    Judged(Writer, &'a Message<'a>, &'a Verdict),
-    /// A client's connection was ended by us.
-    Ended(EndError),
-    /// A client came and the bus cannot be reached.
-    NoBus(Errno),
-    /// A client came that is another user.
-    Stranger(u32),
-}
-
-impl fmt::Display for Event<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Judged(writer, message, verdict) => judged(f, *writer, message, verdict),
-            Event::Ended(error) => write!(f, "connection ended: {error}"),
-            Event::NoBus(errno) => write!(f, "cannot reach the bus: {errno}"),
-            Event::Stranger(uid) => write!(f, "refused a connection of user {uid}"),
-        }
-    }
-}
-
-/// One line on a message: who, what, to whom, and what became of it. All
-/// texts in it are names by the specification's grammar, which are safe to
-/// print.
-fn judged(
-    f: &mut fmt::Formatter<'_>,
-    writer: Writer,
-    message: &Message<'_>,
-    verdict: &Verdict,
-) -> fmt::Result {
-    let (arrow, peer) = match writer {
-        Writer::Client => ("->", message.destination.unwrap_or("all")),
-        Writer::Bus => ("<-", message.sender.unwrap_or("nobody")),
-    };
-    write!(f, "{arrow} {peer} {:?} {}", message.kind, message.serial)?;
-    if let Some(member) = message.member {
-        write!(f, " {}.{member}", message.interface.unwrap_or("*"))?;
-    }
-    if let Some(path) = message.path {
-        write!(f, " at {path}")?;
-    }
-    if let Some(reply) = message.reply_serial {
-        write!(f, " to {}", reply.serial)?;
-    }
-    match verdict {
-        Verdict::Answer(answer) => match answer.error() {
-            Some((name, _)) => write!(f, ": refused, {name}"),
-            None => write!(f, ": answered no"),
-        },
-        Verdict::Drop(reason) => write!(f, ": dropped, {reason}"),
-        Verdict::Close(reason) => write!(f, ": ends the connection, {reason}"),
-        Verdict::Ours => write!(f, ": ours"),
-        Verdict::Forward
-        | Verdict::Call(_)
-        | Verdict::Match(..)
-        | Verdict::Reply
-        | Verdict::Names(_) => write!(f, ": passed"),
-    }
-}
-
-/// Who is told what happens.
-pub type Observer = Box<dyn FnMut(&Event<'_>)>;
 
 /// One bus to stand before.
 pub struct Bus {
@@ -204,11 +117,19 @@ impl Token {
     }
 }
 
+/// A client, and what the kernel is to wake us for on its behalf.
+struct Served {
+    client: Client,
+    door: usize,
+    down_watched: epoll::EventFlags,
+    up_watched: epoll::EventFlags,
+}
+
 /// All of it.
 pub struct Relay {
     epoll: OwnedFd,
     doors: Vec<Door>,
-    clients: BTreeMap<u64, Client>,
+    clients: BTreeMap<u64, Served>,
     /// How many clients there ever were. Numbers are not given twice, so an
     /// event of a client that has gone finds nobody.
     count: u64,
@@ -337,21 +258,27 @@ impl Relay {
             door.rules.as_ref().map(|rules| Session::new(Rc::clone(rules), door.sloppy_names));
         let number = self.count;
         self.count += 1;
-        self.clients.insert(number, Client::new(number, index, uid, socket, upstream, session));
+        let served = Served {
+            client: Client::new(uid, socket, upstream, session),
+            door: index,
+            down_watched: epoll::EventFlags::empty(),
+            up_watched: epoll::EventFlags::empty(),
+        };
+        self.clients.insert(number, served);
         self.settle(number, Ok(()));
         Ok(())
     }
 
     /// Something can be read or written.
     fn serve(&mut self, number: u64, side: Writer, flags: epoll::EventFlags) {
-        let Some(client) = self.clients.get_mut(&number) else { return };
+        let Some(Served { client, .. }) = self.clients.get_mut(&number) else { return };
         let readable = epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
         let mut result = Ok(());
         if flags.intersects(readable) && client.reads(side) {
             result = client.receive(side);
         }
         if result.is_ok() && client.link(side).wants_more_than(LONG) {
-            let held: usize = self.clients.values().map(Client::held).sum();
+            let held: usize = self.clients.values().map(|served| served.client.held()).sum();
             if held > HELD_MAX {
                 result = Err(EndError::Memory);
             }
@@ -362,24 +289,44 @@ impl Relay {
     /// Judges what has come, writes what can be written, and sees to what is
     /// waited for next.
     fn settle(&mut self, number: u64, result: Result<(), EndError>) {
-        let Some(client) = self.clients.get_mut(&number) else { return };
-        let observer = self.doors.get_mut(client.door).and_then(|door| door.observer.as_mut());
+        let Some(served) = self.clients.get_mut(&number) else { return };
+        let observer = self.doors.get_mut(served.door).and_then(|door| door.observer.as_mut());
         let mut observer = observer.map(|observer| &mut **observer);
-        let result = result.and_then(|()| client.pump(&mut observer));
+        let result = result.and_then(|()| served.client.pump(&mut observer));
         let over = match result {
-            Ok(()) => client.is_over() || client.watch(&self.epoll).is_err(),
+            Ok(()) => served.client.is_over() || served.watch(number, &self.epoll).is_err(),
             Err(error) => {
                 if let Some(observer) = observer {
                     observer(&Event::Ended(error));
                 }
                 // What was answered before the breach is still told.
-                client.down.flush();
+                served.client.tell_the_last();
                 true
             }
         };
         if over {
             self.clients.remove(&number);
         }
+    }
+}
+
+impl Served {
+    /// Tells the kernel what to wake us for. A link that nothing is expected
+    /// of is not watched at all: that its other end has closed would be told
+    /// again and again.
+    fn watch(&mut self, number: u64, epoll: &OwnedFd) -> Result<(), Errno> {
+        let client = &self.client;
+        for (side, token, watched) in [
+            (Writer::Client, Token::Client(number), &mut self.down_watched),
+            (Writer::Bus, Token::Upstream(number), &mut self.up_watched),
+        ] {
+            let link = client.link(side);
+            let mut wanted = epoll::EventFlags::empty();
+            wanted.set(epoll::EventFlags::IN, client.reads(side));
+            wanted.set(epoll::EventFlags::OUT, link.has_output());
+            change(epoll, link, token, watched, wanted)?;
+        }
+        Ok(())
     }
 }
 
@@ -435,232 +382,6 @@ fn connect_one(address: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
     sockopt::set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
     rustix::net::connect(&socket, address)?;
     Ok(socket)
-}
-
-enum Phase {
-    Handshake { client: ClientAuth, bus: BusAuth, waits_for_bus: bool },
-    Messages { descriptors: bool },
-}
-
-/// A client and its connection to the bus.
-struct Client {
-    number: u64,
-    door: usize,
-    down: Link,
-    up: Link,
-    down_watched: epoll::EventFlags,
-    up_watched: epoll::EventFlags,
-    phase: Phase,
-    /// None when all passes.
-    session: Option<Session>,
-}
-
-type Tell<'o> = Option<&'o mut (dyn FnMut(&Event<'_>) + 'static)>;
-
-impl Client {
-    fn new(
-        number: u64,
-        door: usize,
-        uid: u32,
-        socket: OwnedFd,
-        upstream: OwnedFd,
-        session: Option<Session>,
-    ) -> Client {
-        let mut up = Link::new(upstream);
-        up.push(BusAuth::OPENING, Vec::new());
-        Client {
-            number,
-            door,
-            down: Link::new(socket),
-            up,
-            down_watched: epoll::EventFlags::empty(),
-            up_watched: epoll::EventFlags::empty(),
-            phase: Phase::Handshake {
-                client: ClientAuth::new(uid),
-                bus: BusAuth::new(),
-                waits_for_bus: false,
-            },
-            session,
-        }
-    }
-
-    fn link(&mut self, side: Writer) -> &mut Link {
-        match side {
-            Writer::Client => &mut self.down,
-            Writer::Bus => &mut self.up,
-        }
-    }
-
-    fn held(&self) -> usize {
-        self.down.held() + self.up.held()
-    }
-
-    /// Whether what the client writes has to wait for the bus.
-    fn client_waits(&self) -> bool {
-        match &self.phase {
-            Phase::Handshake { waits_for_bus, .. } => *waits_for_bus,
-            Phase::Messages { .. } => self.session.as_ref().is_some_and(Session::is_listing),
-        }
-    }
-
-    /// Whether a side is to be read. One that writes faster than the other
-    /// takes is not; nor is a client that does not take its answers.
-    fn reads(&self, side: Writer) -> bool {
-        let ended = match side {
-            Writer::Client => self.down.has_ended(),
-            Writer::Bus => self.up.has_ended(),
-        };
-        !ended && self.passes(side)
-    }
-
-    fn receive(&mut self, side: Writer) -> Result<(), EndError> {
-        let link = self.link(side);
-        for _ in 0..READS {
-            match link.receive()? {
-                Received::Bytes(_) if link.is_brimful() => {}
-                _ => break,
-            }
-        }
-        if link.hoards_descriptors() { Err(Malformed::Descriptors.into()) } else { Ok(()) }
-    }
-
-    /// Judges all that has come and can be judged, and writes.
-    fn pump(&mut self, tell: &mut Tell<'_>) -> Result<(), EndError> {
-        loop {
-            self.shake_hands()?;
-            if let Phase::Messages { descriptors } = self.phase {
-                self.pass(Writer::Bus, descriptors, tell)?;
-                self.pass(Writer::Client, descriptors, tell)?;
-            }
-            let full = self.up.is_full() || self.down.is_full();
-            self.up.flush();
-            self.down.flush();
-            // What was full may have drained, and messages may wait for that.
-            if !full || self.up.is_full() || self.down.is_full() {
-                return Ok(());
-            }
-        }
-    }
-
-    fn shake_hands(&mut self) -> Result<(), EndError> {
-        let Phase::Handshake { client, bus, waits_for_bus } = &mut self.phase else {
-            return Ok(());
-        };
-        let taken = bus.advance(self.up.input())?;
-        self.up.consume(taken);
-        let mut answer = Vec::new();
-        let (taken, need) = client.advance(self.down.input(), bus, &mut answer)?;
-        self.down.consume(taken);
-        // Descriptors have no place here; those that came are closed.
-        self.down.descriptors(0, 0)?;
-        self.up.descriptors(0, 0)?;
-        if !answer.is_empty() {
-            self.down.push(&answer, Vec::new());
-        }
-        *waits_for_bus = matches!(need, Need::Bus | Need::Descriptors);
-        match need {
-            Need::Input | Need::Bus => {}
-            Need::Descriptors => {
-                if bus.ask_for_descriptors() {
-                    self.up.push(BusAuth::NEGOTIATE, Vec::new());
-                }
-            }
-            Need::Nothing => {
-                let descriptors = bus.descriptors() == Some(true);
-                self.up.push(BusAuth::BEGIN, Vec::new());
-                self.phase = Phase::Messages { descriptors };
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a message of this side can be judged now.
-    fn passes(&self, writer: Writer) -> bool {
-        match writer {
-            Writer::Client => !self.client_waits() && !self.up.is_full() && !self.down.is_full(),
-            Writer::Bus => !self.down.is_full(),
-        }
-    }
-
-    /// Judges the messages of one side and carries the verdicts out.
-    fn pass(
-        &mut self,
-        writer: Writer,
-        descriptors: bool,
-        tell: &mut Tell<'_>,
-    ) -> Result<(), EndError> {
-        while self.passes(writer) {
-            let (from, to) = match writer {
-                Writer::Client => (&mut self.down, &mut self.up),
-                Writer::Bus => (&mut self.up, &mut self.down),
-            };
-            let Some(length) = from.message()? else { break };
-            let message = Message::read(from.input().get(..length).unwrap_or_default())?;
-            let (endian, declared) = (message.endian, message.descriptors);
-            if declared > 0 && !descriptors {
-                return Err(Malformed::Descriptors.into());
-            }
-            let outcome = match &mut self.session {
-                Some(session) => {
-                    let verdict = session.decide(writer, &message);
-                    if let Some(tell) = tell {
-                        tell(&Event::Judged(writer, &message, &verdict));
-                    }
-                    match writer {
-                        Writer::Client => {
-                            session.client_wrote(&message, verdict).map_err(EndError::Order)?
-                        }
-                        Writer::Bus => session.bus_wrote(&message, verdict),
-                    }
-                }
-                None => Outcome::UNCHANGED,
-            };
-            let passed = from.descriptors(length, declared)?;
-            match outcome.onward {
-                Onward::Itself(patch) => {
-                    if let Some((at, number)) = patch {
-                        from.patch(at, endian, number);
-                    }
-                    to.push(from.input().get(..length).unwrap_or_default(), passed);
-                }
-                Onward::Instead(instead) => to.push(&instead, Vec::new()),
-                Onward::Nothing => {}
-            }
-            from.consume(length);
-            if let Some(back) = outcome.back {
-                self.down.push(&back, Vec::new());
-            }
-            for asked in outcome.asked {
-                self.up.push(&asked, Vec::new());
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether nothing more can come of this. What one side wrote before it
-    /// left is still passed on.
-    fn is_over(&self) -> bool {
-        (self.up.has_ended() && !self.down.has_output())
-            || (self.down.has_ended() && !self.up.has_output() && !self.client_waits())
-    }
-
-    /// Tells the kernel what to wake us for. A link that nothing is expected
-    /// of is not watched at all: that its other end has closed would be told
-    /// again and again.
-    fn watch(&mut self, epoll: &OwnedFd) -> Result<(), Errno> {
-        let wanted = |reads: bool, writes: bool| {
-            let mut flags = epoll::EventFlags::empty();
-            flags.set(epoll::EventFlags::IN, reads);
-            flags.set(epoll::EventFlags::OUT, writes);
-            flags
-        };
-        let down = wanted(self.reads(Writer::Client), self.down.has_output());
-        let up = wanted(self.reads(Writer::Bus), self.up.has_output());
-        let token = Token::Client(self.number);
-        change(epoll, &self.down, token, &mut self.down_watched, down)?;
-        let token = Token::Upstream(self.number);
-        change(epoll, &self.up, token, &mut self.up_watched, up)
-    }
 }
 
 fn change(
