@@ -159,7 +159,7 @@ fn round_trips(bus: &Bus, what: &str, length: usize, count: usize, rounds: usize
     }
     let mut latencies = [const { Vec::new() }; 3];
     let mut rates = [const { Vec::new() }; 3];
-    let before = proxies.each_ref().map(processor_time);
+    let before = proxies.each_ref().map(Proxy::processor_time);
     for round in 0..rounds {
         for step in 0..3 {
             let way = (round + step) % 3;
@@ -177,18 +177,10 @@ fn round_trips(bus: &Bus, what: &str, length: usize, count: usize, rounds: usize
     println!("  ours / theirs: {:.3}", median(&mut ratios));
     // Others on the machine disturb this less than time on the clock.
     let [ours, theirs] = [0, 1].map(|index: usize| {
-        (processor_time(&proxies[index]) - before[index]) / (rounds * count) as f64
+        (proxies[index].processor_time() - before[index]).as_secs_f64() * 1e6
+            / (rounds * count) as f64
     });
     println!("  processor time a call: ours {ours:.1} us, theirs {theirs:.1} us");
-}
-
-/// How long a filter has run on a processor, in microseconds.
-fn processor_time(proxy: &Proxy) -> f64 {
-    let path = format!("/proc/{}/schedstat", proxy.process.id());
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let nanoseconds: f64 =
-        text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or_default();
-    nanoseconds / 1e3
 }
 
 /// From the start of the program to the byte that says it listens.

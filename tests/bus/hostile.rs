@@ -435,7 +435,8 @@ fn announced_and_real_size() {
         clients.push(client);
     }
     for client in &mut clients {
-        client.try_write(&[0; 1000]);
+        // More than fits into the room of a first read.
+        client.try_write(&[0; 20_000]);
     }
     std::thread::sleep(Duration::from_millis(100));
     proxy.must_live();
@@ -443,6 +444,14 @@ fn announced_and_real_size() {
     assert!(grown < 20_000, "5 GiB announced took {grown} KiB");
     drop(clients);
     serves(&mut proxy);
+}
+
+/// That the filter waits, and does not ask again and again.
+fn sleeps(proxy: &Proxy) {
+    let before = proxy.processor_time();
+    std::thread::sleep(Duration::from_millis(500));
+    let worked = proxy.processor_time() - before;
+    assert!(worked < Duration::from_millis(100), "it is awake for {worked:?} of 500 ms");
 }
 
 /// A client that calls what is refused, for ever, and reads nothing; and one
@@ -467,6 +476,9 @@ fn floods_are_bounded() {
     let grown = proxy.memory().saturating_sub(before);
     assert!(written < 50 << 20, "{written} bytes were taken from a client that reads nothing");
     assert!(grown < 20_000, "a flood of refused calls took {grown} KiB");
+    // The flood still waits in the socket, and the filter sleeps.
+    sleeps(&proxy);
+    drop(client);
     serves(&mut proxy);
 
     // A peer that writes to a client which does not read.
@@ -480,6 +492,7 @@ fn floods_are_bounded() {
     peer.settle();
     std::thread::sleep(Duration::from_millis(200));
     let grown = proxy.memory().saturating_sub(before);
+    sleeps(&proxy);
     assert!(grown < 20_000, "50 MB for a client that reads nothing took {grown} KiB");
     serves(&mut proxy);
 }

@@ -189,6 +189,14 @@ impl Proxy {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// How long it has run on a processor.
+    pub fn processor_time(&self) -> Duration {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.process.id()))
+            .expect("the filter runs");
+        let first = text.split_whitespace().next().and_then(|first| first.parse().ok());
+        Duration::from_nanos(first.expect("a number"))
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().is_ok_and(|status| status.is_none())

@@ -54,7 +54,10 @@ fn room_grows_with_what_comes_and_is_given_back() {
     socket.write_all(&bytes[..16]).unwrap();
     link.receive().unwrap();
     assert!(link.held() <= ROOM, "an announced megabyte takes no room");
-    let writer = std::thread::spawn(move || socket.write_all(&bytes[16..]).map(|()| socket));
+    socket.write_all(&bytes[16..20_000]).unwrap();
+    while link.receive().unwrap() != Received::Nothing {}
+    assert!(link.held() <= ROOM_KEPT, "nor does it when a little more has come");
+    let writer = std::thread::spawn(move || socket.write_all(&bytes[20_000..]).map(|()| socket));
     while link.message().unwrap().is_none() {
         link.receive().unwrap();
     }
