@@ -54,6 +54,13 @@ pub enum Command {
     /// See, side by side, what a program sees outside and inside a sandbox
     #[command(after_help = TOUR_EXAMPLES)]
     Tour(Tour),
+    /// Filter a D-Bus bus; takes the arguments of xdg-dbus-proxy
+    #[command(hide = true, disable_help_flag = true)]
+    BusProxy {
+        /// As xdg-dbus-proxy takes them; see --help
+        #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -1,5 +1,6 @@
 //! The subcommands: wiring only. Floor 8.
 
+mod bus_proxy;
 mod completions;
 mod doctor;
 mod grants;
@@ -45,6 +46,7 @@ pub fn main() -> u8 {
         Command::Tour(options) => tour::main(options),
         Command::Plan(options) => plan::main(options),
         Command::Doctor(options) => doctor::main(options),
+        Command::BusProxy { arguments } => bus_proxy::main(arguments),
         Command::Completions { shell } => completions::main(*shell),
         Command::Man { output } => man::main(output),
     };

@@ -1,6 +1,6 @@
 //! Descriptors.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketType};
 
@@ -89,6 +89,19 @@ pub fn is_connection(number: i32) -> bool {
     rustix::net::sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
         && rustix::net::sockopt::socket_type(socket) == Ok(SocketType::STREAM)
         && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some())
+}
+
+/// A descriptor of our own for what the caller of the program named by
+/// number. The caller's stays open: it may have been named twice.
+///
+/// # Errors
+/// EBADF when nothing is open there, EMFILE when the table is full.
+pub fn duplicate_number(number: i32) -> Result<OwnedFd> {
+    // SAFETY: no memory is passed, and a number that is not open is refused.
+    let own = checked(unsafe { libc::syscall(libc::SYS_fcntl, number, libc::F_DUPFD_CLOEXEC, 3) })?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows
+    // of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(own as i32) })
 }
 
 /// The width of the terminal that standard output is, in columns.
