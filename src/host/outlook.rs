@@ -200,7 +200,8 @@ pub enum Side {
 impl Outlook {
     /// Looks around. `outside` is the id of a process outside any sandbox.
     pub fn take(side: Side, outside: i32) -> Outlook {
-        let home = std::env::var("HOME").unwrap_or_default();
+        let home =
+            dirs::home_dir().map_or_else(String::new, |home| home.to_string_lossy().into_owned());
         let mounts = text("/proc/self/mountinfo");
         let processes = processes();
         // A process of the sandbox's own can have the same number; to signal
@@ -216,7 +217,8 @@ impl Outlook {
             processes,
             namespaces: namespaces(),
             mounts: count(&mounts),
-            hostname: text("/proc/sys/kernel/hostname").trim_end().to_owned(),
+            hostname: nix::unistd::gethostname()
+                .map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned()),
             places: PLACES.into_iter().map(|path| look(path, &home)).collect(),
             interfaces: interfaces(&text("/proc/self/net/dev")),
             accounts: first_fields(&text("/etc/passwd")),
