@@ -14,6 +14,7 @@ mod environment;
 mod faults;
 mod grants;
 mod homes;
+mod hosts;
 mod inside;
 mod links;
 mod network;
@@ -49,7 +50,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 16] = [
+    let themes: [fn() -> Vec<Trial>; 17] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -66,6 +67,7 @@ fn main() {
         syscalls::tests,
         root::tests,
         faults::tests,
+        hosts::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&arguments, trials).exit();
