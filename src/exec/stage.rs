@@ -132,6 +132,12 @@ struct Tree<'a> {
     covers: bool,
 }
 
+/// What is taken from a mount that can only be looked at.
+const SEALED: Attributes = Attributes::MOUNT_ATTR_RDONLY
+    .union(Attributes::MOUNT_ATTR_NOSUID)
+    .union(Attributes::MOUNT_ATTR_NODEV)
+    .union(Attributes::MOUNT_ATTR_NOEXEC);
+
 /// Names of the covers in the new root while it is made.
 const COVER_FILE: &CStr = c".cover-file";
 const COVER_FOLDER: &CStr = c".cover-folder";
@@ -210,14 +216,7 @@ impl Tree<'_> {
             }
             Operation::ReadOnly => {
                 let tree = mount::clone_tree_at(folder, &step.name)?;
-                mount::set_attributes(
-                    tree.as_fd(),
-                    Attributes::MOUNT_ATTR_RDONLY
-                        | Attributes::MOUNT_ATTR_NOSUID
-                        | Attributes::MOUNT_ATTR_NODEV
-                        | Attributes::MOUNT_ATTR_NOEXEC,
-                    true,
-                )?;
+                mount::set_attributes(tree.as_fd(), SEALED, true)?;
                 mount::attach(tree.as_fd(), folder, &step.name)
             }
             Operation::DevPts => {
@@ -311,14 +310,7 @@ impl Tree<'_> {
         }
         let name = if is_folder { COVER_FOLDER } else { COVER_FILE };
         let tree = mount::clone_tree_at(self.root.as_fd(), name)?;
-        mount::set_attributes(
-            tree.as_fd(),
-            Attributes::MOUNT_ATTR_RDONLY
-                | Attributes::MOUNT_ATTR_NOSUID
-                | Attributes::MOUNT_ATTR_NODEV
-                | Attributes::MOUNT_ATTR_NOEXEC,
-            true,
-        )?;
+        mount::set_attributes(tree.as_fd(), SEALED, true)?;
         mount::attach(tree.as_fd(), folder, &step.name)
     }
 }

@@ -161,7 +161,8 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
     let mut parents: Vec<CString> = Vec::new();
     let mut known: BTreeMap<AbsPath, usize> = BTreeMap::new();
     let mut steps = Vec::with_capacity(plan.tree.len());
-    for (index, step) in plan.tree.iter().enumerate() {
+    let own = own_places(plan);
+    for step in &plan.tree {
         let dest = step.action.dest();
         let parent_path = dest.parent().unwrap_or_else(AbsPath::root);
         let parent = match known.get(&parent_path) {
@@ -217,7 +218,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         steps.push(FrozenStep {
             parent,
             name: c_string(dest.file_name())?,
-            in_home: is_in_own_home(plan, index),
+            in_home: own.iter().any(|place| dest.is_beneath(place)),
             operation,
         });
     }
@@ -316,15 +317,18 @@ fn witness(
 /// `create` makes for everybody.
 const OWN: u32 = 0o700;
 
-/// Whether a step's place lies in a home that outlives runs: beneath the
-/// nearest bind that can be written to, with nothing of ours in between.
-fn is_in_own_home(plan: &Plan, index: usize) -> bool {
-    let dest = plan.tree[index].action.dest();
-    plan.tree[..index].iter().rev().any(|step| match &step.action {
-        Action::Bind { dest: at, source, write: true, kind: Kind::Folder, .. } => {
-            dest.is_beneath(at)
-                && plan.host.iter().any(|made| made.mode == OWN && made.folder == *source)
-        }
-        _ => false,
-    })
+/// The places of what outlives runs and is the application's own: its home,
+/// or the parts of it that are kept.
+fn own_places(plan: &Plan) -> Vec<&AbsPath> {
+    let own =
+        |source: &AbsPath| plan.host.iter().any(|made| made.mode == OWN && made.folder == *source);
+    plan.tree
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Bind { dest, source, write: true, kind: Kind::Folder, .. } if own(source) => {
+                Some(dest)
+            }
+            _ => None,
+        })
+        .collect()
 }

@@ -163,16 +163,6 @@ impl HostFs {
         Ok(Node::from(&stat?))
     }
 
-    /// Whether nothing is at a path, by the cheapest question there is. A
-    /// `false` says nothing about what is there.
-    pub fn is_missing(&self, path: &AbsPath) -> bool {
-        let relative = path.as_str().trim_start_matches('/');
-        matches!(
-            rustix::fs::statat(&self.root, relative, AtFlags::SYMLINK_NOFOLLOW),
-            Err(Errno::NOENT | Errno::NOTDIR)
-        )
-    }
-
     /// Looks at what a path names in the end, links inside the view followed.
     ///
     /// # Errors

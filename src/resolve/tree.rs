@@ -276,7 +276,7 @@ pub fn landlock_rules(steps: &[Step]) -> Vec<LandlockRule> {
         kind: Kind::Folder,
         access: Access::List,
     }];
-    let mut places: Vec<(AbsPath, Access)> = Vec::new();
+    let mut places: BTreeMap<AbsPath, Access> = BTreeMap::new();
     for step in steps {
         let (object, kind, access) = match &step.action {
             Action::Tmpfs { dest, .. } => {
@@ -309,10 +309,11 @@ pub fn landlock_rules(steps: &[Step]) -> Vec<LandlockRule> {
             Action::Link { .. } | Action::Close { .. } | Action::ReadOnly { .. } => continue,
         };
         let dest = step.action.dest();
-        if places.iter().any(|(above, given)| dest.is_within(above) && given.covers(access)) {
+        let mut above = std::iter::successors(Some(dest.clone()), AbsPath::parent);
+        if above.any(|place| places.get(&place).is_some_and(|given| given.covers(access))) {
             continue;
         }
-        places.push((dest.clone(), access));
+        places.insert(dest.clone(), access);
         rules.push(LandlockRule { object, kind, access });
     }
     rules

@@ -41,18 +41,6 @@ pub fn close_all_but(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<()> {
     close_from(high + 1)
 }
 
-/// Marks every descriptor from `first` on to be closed at exec.
-///
-/// # Errors
-/// EINVAL before Linux 5.11.
-pub fn close_at_exec_from(first: u32) -> Result<()> {
-    // SAFETY: only a flag of the descriptors changes; no memory is passed.
-    checked(unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    })?;
-    Ok(())
-}
-
 /// Whether something is open at this number.
 pub fn is_open(number: i32) -> bool {
     // SAFETY: F_GETFD changes nothing and passes no memory.

@@ -20,9 +20,6 @@ impl Set {
         }
         Set(bits)
     }
-
-    /// No signal.
-    pub const EMPTY: Set = Set(0);
 }
 
 /// Sets the mask of blocked signals and gives the one before.
@@ -102,23 +99,6 @@ struct KernelAction {
 
 fn action(handler: usize) -> KernelAction {
     KernelAction { handler, flags: 0, restorer: 0, mask: 0 }
-}
-
-/// Whether this process ignores a signal.
-pub fn is_ignored(signal: i32) -> bool {
-    let mut old = action(libc::SIG_DFL);
-    // SAFETY: a null new action changes nothing; `old` is a live struct of
-    // the kernel's layout.
-    let done = checked(unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            std::ptr::null::<KernelAction>(),
-            &raw mut old,
-            size_of::<u64>(),
-        )
-    });
-    done.is_ok() && old.handler == libc::SIG_IGN
 }
 
 /// Sets a signal to be ignored or to its default action. Handlers cannot be
