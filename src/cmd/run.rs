@@ -10,6 +10,7 @@ use crate::freeze::{self, folders, landlock};
 use crate::host::facts;
 use crate::instance::record::{Held, Record, Records};
 use crate::instance::written;
+use crate::model::barrier::{Barrier, Barriers};
 use crate::model::plan::{Action, Plan, Weight};
 use crate::report::{Code, Diagnostic, ExitCode, render};
 use crate::resolve::{Forward, Request};
@@ -132,7 +133,13 @@ pub fn execute(
     status_fd: Option<i32>,
     mut timings: Timings,
 ) -> Outcome {
-    let plan = &prepared.plan;
+    let without = left_out()?;
+    let mut open = None;
+    if without.has(Barrier::Environment) {
+        let plan = open.insert(prepared.plan.clone());
+        plan.process.environment.extend(host.facts.environment.clone());
+    }
+    let plan = open.as_ref().unwrap_or(&prepared.plan);
     for step in &plan.host {
         folders::make(&host.fs, step).map_err(|error| vec![error])?;
     }
@@ -143,7 +150,7 @@ pub fn execute(
                 .hint("the list is pinfold/written in $XDG_STATE_HOME"),
         ]
     })?;
-    let mut frozen = freeze::freeze(plan, &host.fs, host.facts.kernel.landlock_abi)
+    let mut frozen = freeze::freeze(plan, &host.fs, host.facts.kernel.landlock_abi, without)
         .map_err(|error| vec![error])?;
     frozen.timed = timings.asked;
     timings.note("freeze the plan");
@@ -161,6 +168,23 @@ pub fn execute(
     drop(record);
     status.ended(end);
     Ok(end.code())
+}
+
+/// What a debug build is told to leave out, which it says.
+fn left_out() -> Result<Barriers, Vec<Diagnostic>> {
+    const VARIABLE: &str = "PINFOLD_WITHOUT";
+    if !Barriers::CAN_BE_LEFT_OUT {
+        return Ok(Barriers::NONE);
+    }
+    let names = std::env::var(VARIABLE).unwrap_or_default();
+    let without = Barriers::parse(&names).map_err(|name| {
+        vec![Diagnostic::error(Code::Usage, format!("{VARIABLE} names no barrier by {name:?}"))]
+    })?;
+    if without != Barriers::NONE {
+        let names = without.names().join(", ");
+        render::print(&[Diagnostic::warning(format!("this debug build leaves out: {names}"))]);
+    }
+    Ok(without)
 }
 
 /// Opens the folder of records; without a runtime folder there is no place

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::freeze::Frozen;
+use crate::model::barrier::Barrier;
 use crate::sys::process::{self, Change};
 use crate::sys::{Errno, fd, signal};
 
@@ -64,6 +65,7 @@ fn become_application(frozen: &Frozen, before: Before) -> Errno {
     }
     // No descriptor of ours is left but 0, 1, 2 and the one that was granted.
     let closed = match frozen.kept {
+        _ if frozen.without.has(Barrier::Descriptors) => Ok(()),
         None => fd::close_from(3),
         Some(kept) => {
             let kept = kept as u32;

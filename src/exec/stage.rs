@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 
 use crate::freeze::{Frozen, FrozenStep, Operation};
+use crate::model::barrier::Barrier;
 use crate::sys::mount::{self, Attributes, FsOption};
 use crate::sys::{Errno, confine, net, path, process};
 
@@ -80,7 +81,9 @@ pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
     )
     .during(Phase::ReadOnlyRoot)?;
     mark(frozen, monitor, Mark::Tree);
-    mount::become_root(tree.root.as_fd(), tree.attached).during(Phase::Pivot)?;
+    if !frozen.without.has(Barrier::Mounts) {
+        mount::become_root(tree.root.as_fd(), tree.attached).during(Phase::Pivot)?;
+    }
     mark(frozen, monitor, Mark::Entered);
     rustix::system::sethostname(&frozen.hostname).during(Phase::HostName)?;
     enter_inner_user(frozen, tree.proc.as_ref())?;
@@ -188,7 +191,9 @@ impl Tree<'_> {
             Operation::Bind { source, folder: is_folder, attributes } => {
                 let source = &self.frozen.sources[*source];
                 let object = path::open_object(self.host, &source.path)?;
-                if path::identity(object.as_fd())? != source.identity {
+                if path::identity(object.as_fd())? != source.identity
+                    && !self.frozen.without.has(Barrier::Witnesses)
+                {
                     // Somebody put another object in its place since it was
                     // looked at.
                     return Err(Errno::STALE);
@@ -199,13 +204,18 @@ impl Tree<'_> {
             }
             Operation::Close { folder: is_folder } => self.cover(step, folder, *is_folder),
             Operation::Proc => {
-                let tree = mount::new_fs(
-                    c"proc",
-                    &[],
-                    Attributes::MOUNT_ATTR_NOSUID
-                        | Attributes::MOUNT_ATTR_NODEV
-                        | Attributes::MOUNT_ATTR_NOEXEC,
-                )?;
+                let tree = if self.frozen.namespaces.processes {
+                    mount::new_fs(
+                        c"proc",
+                        &[],
+                        Attributes::MOUNT_ATTR_NOSUID
+                            | Attributes::MOUNT_ATTR_NODEV
+                            | Attributes::MOUNT_ATTR_NOEXEC,
+                    )?
+                } else {
+                    // Only who owns a pid namespace may mount its /proc.
+                    mount::clone_tree_at(self.host, c"proc")?
+                };
                 if self.frozen.locks_user_namespaces {
                     // One more may be made in this namespace: the inner one.
                     // Nothing inside that can lift the limit.
@@ -413,12 +423,19 @@ fn enter_folder(frozen: &Frozen) -> Result<(), Errno> {
 
 /// Takes everything from this process that the application must not have.
 fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) -> Outcome {
-    confine::new_session_keyring().during(Phase::Keyring)?;
-    confine::drop_capabilities().during(Phase::Capabilities)?;
+    if !frozen.without.has(Barrier::Keyring) {
+        confine::new_session_keyring().during(Phase::Keyring)?;
+    }
+    if !frozen.without.has(Barrier::Privileges) {
+        confine::drop_capabilities().during(Phase::Capabilities)?;
+    }
     // From here on nobody inside can look into this process, whose memory
     // holds the whole plan.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-        .during(Phase::Capabilities)?;
+    let look = match frozen.without.has(Barrier::Init) {
+        false => rustix::process::DumpableBehavior::NotDumpable,
+        true => rustix::process::DumpableBehavior::Dumpable,
+    };
+    rustix::process::set_dumpable_behavior(look).during(Phase::Capabilities)?;
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .during(Phase::Lifeline)?;
     // The monitor may have gone before that was set; then its end of the
@@ -427,8 +444,12 @@ fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) 
         return Err(Errno::PIPE).during(Phase::Lifeline);
     }
     mark(frozen, monitor, Mark::Dropped);
-    rustix::thread::set_no_new_privs(true).during(Phase::NoNewPrivileges)?;
-    if let Some(landlock) = &frozen.landlock {
+    if !frozen.without.has(Barrier::Privileges) {
+        rustix::thread::set_no_new_privs(true).during(Phase::NoNewPrivileges)?;
+    }
+    if let Some(landlock) = &frozen.landlock
+        && !frozen.without.has(Barrier::Landlock)
+    {
         for (place, access) in &landlock.inside {
             path::open_object(root, place)
                 .and_then(|object| {
@@ -438,7 +459,9 @@ fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) 
         }
         confine::landlock_enter(landlock.ruleset.as_fd()).during(Phase::Landlock)?;
     }
-    confine::load_filter(&frozen.filter).during(Phase::Filter)?;
+    if !frozen.without.has(Barrier::Syscalls) {
+        confine::load_filter(&frozen.filter).during(Phase::Filter)?;
+    }
     mark(frozen, monitor, Mark::Confined);
     Ok(())
 }

@@ -18,6 +18,7 @@ use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
 use crate::host::HostFs;
+use crate::model::barrier::{Barrier, Barriers};
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::permission::Nested;
@@ -135,6 +136,8 @@ pub struct Frozen {
     pub kept: Option<i32>,
     /// Whether the child tells the time of each part.
     pub timed: bool,
+    /// What is left out; nothing in a release build.
+    pub without: Barriers,
 }
 
 /// A text for the kernel. Every text of a plan has been checked to hold no
@@ -151,11 +154,16 @@ fn relative(path: &AbsPath) -> Result<CString, Diagnostic> {
     }
 }
 
-/// Readies a plan.
+/// Readies a plan, with the barriers that a debug build may leave out.
 ///
 /// # Errors
 /// The first thing of the plan that this host does not have as the plan says.
-pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Diagnostic> {
+pub fn freeze(
+    plan: &Plan,
+    fs: &HostFs,
+    landlock_abi: u32,
+    without: Barriers,
+) -> Result<Frozen, Diagnostic> {
     let mut sources = Vec::new();
     let mut witnesses: BTreeMap<&AbsPath, OwnedFd> = BTreeMap::new();
     let mut parents: Vec<CString> = Vec::new();
@@ -240,8 +248,13 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         ));
     };
     Ok(Frozen {
-        namespaces: NewNamespaces { network: plan.namespaces.network },
-        locks_user_namespaces: plan.syscalls.nested == Nested::None,
+        namespaces: NewNamespaces {
+            network: plan.namespaces.network && !without.has(Barrier::Network),
+            processes: !without.has(Barrier::Processes),
+            ipc: !without.has(Barrier::Ipc),
+        },
+        locks_user_namespaces: plan.syscalls.nested == Nested::None
+            && !without.has(Barrier::UserNamespaces),
         uid_map: format!("{0} {0} 1\n", plan.identity.uid).into_bytes(),
         gid_map: format!("{0} {0} 1\n", plan.identity.gid).into_bytes(),
         hostname: plan.namespaces.hostname.clone().into_bytes(),
@@ -257,6 +270,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, landlock_abi: u32) -> Result<Frozen, Dia
         home: c_string(variable("HOME").unwrap_or("/"))?,
         kept: variable("WAYLAND_SOCKET").map(kept).transpose()?,
         timed: false,
+        without,
     })
 }
 

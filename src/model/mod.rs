@@ -2,6 +2,7 @@
 //! system calls; everything above speaks in these types.
 
 pub mod app_id;
+pub mod barrier;
 pub mod bus;
 pub mod facts;
 pub mod manifest;

@@ -5,22 +5,28 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use super::{Errno, Result, checked};
 
-/// The namespaces that a clone can make.
+/// The namespaces that a clone can make. User, mount, uts and cgroup are
+/// always among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewNamespaces {
-    /// A network namespace too.
+    /// A network namespace.
     pub network: bool,
+    /// A pid namespace.
+    pub processes: bool,
+    /// An ipc namespace.
+    pub ipc: bool,
 }
 
 impl NewNamespaces {
     fn flags(self) -> c_int {
+        let asked = |is_asked, flag| if is_asked { flag } else { 0 };
         libc::CLONE_NEWUSER
             | libc::CLONE_NEWNS
-            | libc::CLONE_NEWPID
-            | libc::CLONE_NEWIPC
             | libc::CLONE_NEWUTS
             | libc::CLONE_NEWCGROUP
-            | if self.network { libc::CLONE_NEWNET } else { 0 }
+            | asked(self.network, libc::CLONE_NEWNET)
+            | asked(self.processes, libc::CLONE_NEWPID)
+            | asked(self.ipc, libc::CLONE_NEWIPC)
     }
 }
 
