@@ -217,6 +217,9 @@ pub struct Run {
     /// Tell where the time went until the application ran
     #[arg(long)]
     pub timings: bool,
+    /// Tell each call to a bus that is refused, and the line that would allow it
+    #[arg(long)]
+    pub log_bus: bool,
     /// Write what happens to this descriptor, one JSON object a line
     #[arg(long, value_name = "FD")]
     pub status_fd: Option<i32>,

@@ -102,11 +102,12 @@ impl Words {
                 self.add(["--perms", &format!("{mode:04o}"), "--file", &fd, dest]);
             }
             Action::Fill { slot, mode, .. } => {
-                let path = match slot {
-                    Slot::Copy { source } => source,
-                    Slot::XCookie { authority, .. } => authority,
+                let content = match slot {
+                    Slot::Copy { source: path } | Slot::XCookie { authority: path, .. } => {
+                        std::fs::read(path.as_str()).unwrap_or_default()
+                    }
+                    Slot::Identity { .. } => b"[Application]\nname=org.example.App\n".to_vec(),
                 };
-                let content = std::fs::read(path.as_str()).unwrap_or_default();
                 let fd = self.memory(&content)?;
                 self.add(["--perms", &format!("{mode:04o}"), "--file", &fd, dest]);
             }
@@ -120,6 +121,8 @@ impl Words {
             Action::Close { kind: Kind::Folder, .. } => {
                 self.add(["--tmpfs", dest, "--remount-ro", dest])
             }
+            // The peer's proxy makes its own.
+            Action::Listen { .. } => {}
             Action::Proc { .. } => self.add(["--proc", dest]),
             Action::ReadOnly { .. } => self.add(["--ro-bind", dest, dest]),
             Action::Tmpfs { .. }

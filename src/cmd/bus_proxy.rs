@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use crate::model::bus::BusName;
+use crate::model::bus_address;
 use crate::proxy::address;
 use crate::proxy::event::{Event, Observer};
-use crate::proxy::relay::{Bus, Relay};
+use crate::proxy::relay::{Bus, Door, Relay};
 use crate::proxy::rules::{Level, Rules, Way};
 use crate::report::{Code, Diagnostic, ExitCode};
 use crate::sys::fd;
@@ -73,13 +74,18 @@ pub fn main(arguments: &[OsString]) -> Outcome {
         }
         vec![diagnostic]
     };
-    let buses = asked.buses.into_iter().map(Group::finish).collect();
-    let relay = Relay::new(buses).map_err(|error| failed("cannot start the bus filter", &error))?;
+    let cannot_start = |error| failed("cannot start the bus filter", &error);
+    let mut relay = Relay::new().map_err(cannot_start)?;
+    for group in asked.buses {
+        relay.guard(group.finish()).map_err(cannot_start)?;
+    }
     if let Some(ready) = &asked.ready {
         rustix::io::write(ready, b"x")
             .map_err(|errno| failed("cannot say that the bus filter is ready", &errno))?;
     }
-    relay.run(asked.ready).map_err(|errno| failed("the bus filter cannot go on", &errno))?;
+    relay
+        .run(asked.ready.as_ref().map(AsFd::as_fd))
+        .map_err(|errno| failed("the bus filter cannot go on", &errno))?;
     Ok(ExitCode::Success.number())
 }
 
@@ -153,8 +159,14 @@ fn parse(arguments: &[OsString]) -> Result<Option<Asked>, Diagnostic> {
 }
 
 fn group(address: &str, rest: &mut VecDeque<String>) -> Result<Group, Diagnostic> {
-    let addresses = address::parse(address)
-        .map_err(|error| wrong(format!("cannot use the address {address}")).because(error))?;
+    let failed = |cause: &dyn std::fmt::Display| {
+        wrong(format!("cannot use the address {address}")).because(cause.to_string())
+    };
+    let addresses = bus_address::parse(address)
+        .map_err(|error| failed(&error))?
+        .iter()
+        .map(|one| address::socket(one).map_err(|errno| failed(&errno)))
+        .collect::<Result<_, _>>()?;
     let socket = rest
         .pop_front()
         .filter(|path| !path.starts_with('-'))
@@ -162,7 +174,7 @@ fn group(address: &str, rest: &mut VecDeque<String>) -> Result<Group, Diagnostic
     Ok(Group {
         bus: Bus {
             addresses,
-            socket: PathBuf::from(socket),
+            door: Door::Path(PathBuf::from(socket)),
             rules: None,
             sloppy_names: false,
             observer: None,

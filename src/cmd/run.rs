@@ -6,16 +6,19 @@ use crate::cli::Run;
 use crate::exec::handshake::{Failure, Mark, Phase};
 use crate::exec::launch::{self, NotRunning};
 use crate::exec::monitor::{End, Start};
-use crate::freeze::{self, folders, landlock};
+use crate::freeze::{self, Here, folders, landlock};
 use crate::host::facts;
+use crate::instance::portal::Place;
 use crate::instance::record::{Held, Record, Records};
 use crate::instance::written;
 use crate::model::barrier::{Barrier, Barriers};
-use crate::model::plan::{Action, Plan, Weight};
+use crate::model::plan::{Action, Bus, Plan, Slot, Weight};
+use crate::proxy::event::Observer;
 use crate::report::{Code, Diagnostic, ExitCode, render};
 use crate::resolve::{Forward, Request};
 use crate::sys::{Errno, process};
 use crate::view;
+use crate::view::bus_log::BusLog;
 
 use super::prepare::{self, Host, Prepared};
 use super::{Outcome, print};
@@ -63,7 +66,8 @@ fn run(options: &Run) -> Outcome {
         print::text(&view::plan::text(&prepared.plan))?;
         return Ok(ExitCode::Success.number());
     }
-    execute(&host, &prepared, options.status_fd, timings)
+    let terms = Terms { status_fd: options.status_fd, log_bus: options.log_bus };
+    execute(&host, &prepared, &terms, timings)
 }
 
 /// A folder open as one of the standard streams would be a way out of the
@@ -126,13 +130,17 @@ fn say(options: &Run, host: &Host, plan: &Plan) {
     render::print(&said);
 }
 
+/// What one run asks for that changes nothing of the sandbox.
+#[derive(Default)]
+pub struct Terms {
+    /// Where to write what happens.
+    pub status_fd: Option<i32>,
+    /// Whether refused calls to the buses are told.
+    pub log_bus: bool,
+}
+
 /// Builds the sandbox, runs the application and stays with it.
-pub fn execute(
-    host: &Host,
-    prepared: &Prepared,
-    status_fd: Option<i32>,
-    mut timings: Timings,
-) -> Outcome {
+pub fn execute(host: &Host, prepared: &Prepared, terms: &Terms, mut timings: Timings) -> Outcome {
     let without = left_out()?;
     let mut open = None;
     if without.has(Barrier::Environment) {
@@ -150,23 +158,46 @@ pub fn execute(
                 .hint("the list is pinfold/written in $XDG_STATE_HOME"),
         ]
     })?;
-    let mut frozen = freeze::freeze(plan, &host.fs, host.facts.kernel.landlock_abi, without)
-        .map_err(|error| vec![error])?;
+    let place = portal_place(host, plan)?;
+    let here = Here {
+        app: &plan.app,
+        instance: place.as_ref().map_or(0, Place::number),
+        landlock_abi: host.facts.kernel.landlock_abi,
+        without,
+    };
+    let mut frozen = freeze::freeze(plan, &host.fs, &here).map_err(|error| vec![error])?;
     frozen.timed = timings.asked;
     timings.note("freeze the plan");
     // Whether a record can be kept is known before anything runs.
     let records = records(host)?;
-    let building = launch::start(&frozen).map_err(|why| vec![explain(plan, &why)])?;
-    let mut status = Status::new(status_fd);
+    let log_bus = terms.log_bus;
+    let observers = |bus| log_bus.then(|| observer(bus));
+    let building = launch::start(&frozen, &observers).map_err(|why| vec![explain(plan, &why)])?;
+    let mut status = Status::new(terms.status_fd);
     // The child works on another processor meanwhile.
     let record = record(host, records.as_ref(), plan, building.init)?;
     let init = building.init;
+    if let (Some(place), Some(filter)) = (&place, &plan.filter) {
+        let network = filter.tree.iter().any(|step| {
+            matches!(step.action, Action::Fill { slot: Slot::Identity { network: true }, .. })
+        });
+        place
+            .note(&freeze::tree::identity(&here, network), init)
+            .map_err(|errno| no_record(host, ".flatpak", errno))?;
+    }
     let running = building.finish().map_err(|why| vec![explain(plan, &why)])?;
     status.started(init);
     timings.print(&running.marks);
     let end = running.attend();
-    drop(record);
+    drop((record, place));
     status.ended(end);
+    if end == End::FilterGone {
+        return Err(vec![
+            Diagnostic::error(Code::Bug, "the filter before the buses ended unexpectedly").because(
+                "nobody stood between the application and the buses, so the sandbox was ended",
+            ),
+        ]);
+    }
     Ok(end.code())
 }
 
@@ -187,17 +218,52 @@ fn left_out() -> Result<Barriers, Vec<Diagnostic>> {
     Ok(without)
 }
 
+/// Takes a number for what portals read of a sandbox that they can be asked
+/// from.
+fn portal_place(host: &Host, plan: &Plan) -> Result<Option<Place>, Vec<Diagnostic>> {
+    let asks = plan.filter.iter().flat_map(|filter| &filter.buses);
+    if !asks.into_iter().any(|plan| plan.bus == Bus::Session) {
+        return Ok(None);
+    }
+    let Some(runtime_dir) = &host.facts.runtime_dir else {
+        return Err(vec![
+            Diagnostic::error(
+                Code::Record,
+                "the session bus is granted, and there is no runtime folder",
+            )
+            .because("portals could not tell this sandbox from a program outside")
+            .hint("set XDG_RUNTIME_DIR to a folder of your own that is shut to others"),
+        ]);
+    };
+    Place::take(runtime_dir, host.facts.uid)
+        .map(Some)
+        .map_err(|errno| no_record(host, ".flatpak", errno))
+}
+
+/// Tells what the filter before a bus refuses.
+fn observer(bus: Bus) -> Observer {
+    let mut log = BusLog::new(bus);
+    Box::new(move |event| {
+        if let Some(text) = log.tell(event) {
+            // A reader that has gone is no reason to stop filtering.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+        }
+    })
+}
+
 /// Opens the folder of records; without a runtime folder there is no place
 /// for one.
 fn records(host: &Host) -> Result<Option<Records>, Vec<Diagnostic>> {
     let Some(runtime_dir) = &host.facts.runtime_dir else { return Ok(None) };
-    Records::open(runtime_dir, host.facts.uid).map(Some).map_err(|errno| no_record(host, errno))
+    Records::open(runtime_dir, host.facts.uid)
+        .map(Some)
+        .map_err(|errno| no_record(host, "pinfold", errno))
 }
 
-fn no_record(host: &Host, errno: Errno) -> Vec<Diagnostic> {
+fn no_record(host: &Host, name: &str, errno: Errno) -> Vec<Diagnostic> {
     let folder = host.facts.runtime_dir.as_ref().map_or("", |path| path.as_str());
     vec![
-        Diagnostic::error(Code::Record, format!("cannot keep a record in {folder}/pinfold"))
+        Diagnostic::error(Code::Record, format!("cannot keep a record in {folder}/{name}"))
             .because(errno)
             .hint("it has to be a folder of your own that is shut to others"),
     ]
@@ -211,7 +277,7 @@ fn record(
     init: i32,
 ) -> Result<Option<Held>, Vec<Diagnostic>> {
     let Some(records) = records else { return Ok(None) };
-    let failed = |errno| no_record(host, errno);
+    let failed = |errno| no_record(host, "pinfold", errno);
     records.collect().map_err(failed)?;
     let started = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -243,6 +309,7 @@ fn explain(plan: &Plan, why: &NotRunning) -> Diagnostic {
             Diagnostic::error(Code::StepFailed, "cannot set up the launcher").because(errno)
         }
         NotRunning::Start(Start::Failed(failure)) => failed(plan, failure),
+        NotRunning::Start(Start::FilterFailed(failure)) => filter_failed(plan, failure),
         NotRunning::Start(Start::NotExecuted(errno)) => {
             let code = match *errno {
                 Errno::NOENT | Errno::NOTDIR => Code::ProgramMissing,
@@ -256,6 +323,25 @@ fn explain(plan: &Plan, why: &NotRunning) -> Diagnostic {
             Code::StepFailed,
             "the sandbox ended while it was being built; the application did not run",
         ),
+    }
+}
+
+/// What went wrong in the process before the buses.
+fn filter_failed(plan: &Plan, failure: &Failure) -> Diagnostic {
+    let Failure { phase, step, errno } = *failure;
+    let steps = plan.filter.as_ref().map_or(&[][..], |filter| &filter.tree);
+    let (what, origin) = match steps.get(step as usize).filter(|_| phase == Phase::Step) {
+        Some(step) => (view::plan::sentence(&step.action), Some(&step.origin)),
+        None => (phase.text().to_owned(), steps.first().map(|step| &step.origin)),
+    };
+    let diagnostic = Diagnostic::error(
+        Code::StepFailed,
+        format!("cannot {what} for the filter before the buses; the application did not run"),
+    )
+    .because(errno);
+    match origin {
+        Some(origin) => diagnostic.at(origin),
+        None => diagnostic,
     }
 }
 
@@ -377,6 +463,7 @@ impl Status {
         let value = match end {
             End::Exited(status) => serde_json::json!({ "event": "exited", "status": status }),
             End::Killed(signal) => serde_json::json!({ "event": "killed", "signal": signal }),
+            End::FilterGone => serde_json::json!({ "event": "filter-gone" }),
         };
         self.write(&value);
     }

@@ -101,7 +101,7 @@ fn sandbox(outside: i32) -> Outcome {
         only_looks: false,
         written,
     })?;
-    run::execute(&host, &prepared, None, run::Timings::begin(false))
+    run::execute(&host, &prepared, &run::Terms::default(), run::Timings::begin(false))
 }
 
 /// The built-in manifest, with the command on top.

@@ -1,8 +1,15 @@
-//! The messages between the monitor and init: 16 bytes each, in one packet,
-//! so that none is ever seen in part.
+//! The messages between the monitor, init and the process before the buses:
+//! 16 bytes each, in one packet, so that none is ever seen in part.
 
-use std::os::fd::BorrowedFd;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+
+use crate::model::plan::Bus;
 use crate::sys::Errno;
 
 /// A part of building the sandbox.
@@ -26,13 +33,15 @@ pub enum Phase {
     NoNewPrivileges,
     Landlock,
     Filter,
+    /// The process before the buses is waited for.
+    Buses,
     Signals,
     Start,
 }
 
 impl Phase {
     /// Every phase, in the order in which they happen.
-    pub const ALL: [Phase; 18] = [
+    pub const ALL: [Phase; 19] = [
         Phase::IdMaps,
         Phase::Loopback,
         Phase::Root,
@@ -49,6 +58,7 @@ impl Phase {
         Phase::NoNewPrivileges,
         Phase::Landlock,
         Phase::Filter,
+        Phase::Buses,
         Phase::Signals,
         Phase::Start,
     ];
@@ -72,6 +82,7 @@ impl Phase {
             Phase::NoNewPrivileges => "set no_new_privs",
             Phase::Landlock => "apply the landlock ruleset",
             Phase::Filter => "load the system call filter",
+            Phase::Buses => "have the filter before the buses",
             Phase::Signals => "set up signals",
             Phase::Start => "start the program",
         }
@@ -87,6 +98,24 @@ pub struct Failure {
     pub step: u32,
     /// The kernel's answer.
     pub errno: Errno,
+}
+
+/// What a part of the set-up comes to.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Marks the errors of a part.
+pub trait In<T> {
+    /// Says in which part an error arose.
+    ///
+    /// # Errors
+    /// The one that there was.
+    fn during(self, phase: Phase) -> Outcome<T>;
+}
+
+impl<T> In<T> for Result<T, Errno> {
+    fn during(self, phase: Phase) -> Outcome<T> {
+        self.map_err(|errno| Failure { phase, step: 0, errno })
+    }
 }
 
 /// A moment in the child's life.
@@ -139,9 +168,14 @@ impl Mark {
 pub enum Message {
     /// The sandbox could not be built, and nothing was run.
     Failed(Failure),
+    /// The process before the buses could not be set up, and nothing was run.
+    FilterFailed(Failure),
+    /// The process before the buses is gone, and the sandbox with it.
+    FilterGone,
     /// The program could not be executed.
     NotExecuted(Errno),
-    /// The application runs.
+    /// The application runs; of the process before the buses, that it is
+    /// confined and accepts connections.
     Running,
     /// The application was stopped by this signal.
     Stopped(i32),
@@ -182,6 +216,10 @@ pub fn send(socket: BorrowedFd<'_>, message: Message) {
         Message::Failed(failure) => {
             [1, failure.phase as u32, failure.step, failure.errno.raw_os_error() as u32]
         }
+        Message::FilterFailed(failure) => {
+            [9, failure.phase as u32, failure.step, failure.errno.raw_os_error() as u32]
+        }
+        Message::FilterGone => [10, 0, 0, 0],
         Message::NotExecuted(errno) => [2, errno.raw_os_error() as u32, 0, 0],
         Message::Running => [3, 0, 0, 0],
         Message::Stopped(signal) => [4, signal as u32, 0, 0],
@@ -191,6 +229,15 @@ pub fn send(socket: BorrowedFd<'_>, message: Message) {
         Message::Mark(mark, time) => [8, mark as u32, time as u32, (time >> 32) as u32],
     };
     let _ = rustix::net::send(socket, &encode(words), rustix::net::SendFlags::NOSIGNAL);
+}
+
+fn errno(word: u32) -> Errno {
+    Errno::from_raw_os_error(word as i32)
+}
+
+fn failure(phase: u32, step: u32, word: u32) -> Option<Failure> {
+    let phase = Phase::ALL.into_iter().find(|known| *known as u32 == phase)?;
+    Some(Failure { phase, step, errno: errno(word) })
 }
 
 /// Takes the next message; none at the end, and none for what is no message.
@@ -210,12 +257,10 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, Errno> {
         return Ok(None);
     }
     let [kind, a, b, c] = decode(&bytes);
-    let errno = |word: u32| Errno::from_raw_os_error(word as i32);
     Ok(match kind {
-        1 => Phase::ALL
-            .into_iter()
-            .find(|phase| *phase as u32 == a)
-            .map(|phase| Message::Failed(Failure { phase, step: b, errno: errno(c) })),
+        1 => failure(a, b, c).map(Message::Failed),
+        9 => failure(a, b, c).map(Message::FilterFailed),
+        10 => Some(Message::FilterGone),
         2 => Some(Message::NotExecuted(errno(a))),
         3 => Some(Message::Running),
         4 => Some(Message::Stopped(a as i32)),
@@ -228,6 +273,79 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, Errno> {
             .map(|mark| Message::Mark(mark, u64::from(b) | u64::from(c) << 32)),
         _ => None,
     })
+}
+
+/// Lets the child start the application.
+pub fn send_go(socket: BorrowedFd<'_>) {
+    let _ = rustix::net::send(socket, &encode([0x101, 0, 0, 0]), SendFlags::NOSIGNAL);
+}
+
+/// Waits until the application may be started.
+///
+/// # Errors
+/// [`Errno::PIPE`] when the monitor is gone or says something else.
+pub fn await_go(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut bytes = [0; LENGTH];
+    loop {
+        match rustix::net::recv(socket, &mut bytes[..], RecvFlags::empty()) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok((LENGTH, _)) => match decode(&bytes) {
+                [0x101, 0, 0, 0] => return Ok(()),
+                // A signal that came before the application: it would have
+                // ended it.
+                [0x100, ..] => return Err(Errno::INTR),
+                _ => return Err(Errno::PIPE),
+            },
+            Ok(_) => return Err(Errno::PIPE),
+        }
+    }
+}
+
+/// Hands a listening socket to the process before the buses.
+///
+/// # Errors
+/// Those of `sendmsg(2)`.
+pub fn send_door(socket: BorrowedFd<'_>, bus: Bus, door: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [door];
+    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(Errno::NOBUFS);
+    }
+    let bytes = encode([0x200, bus as u32, 0, 0]);
+    let parts = [std::io::IoSlice::new(&bytes)];
+    rustix::net::sendmsg(socket, &parts, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+}
+
+/// Takes a listening socket.
+///
+/// # Errors
+/// Those of `recvmsg(2)`, and [`Errno::PIPE`] at the end.
+pub fn receive_door(socket: BorrowedFd<'_>) -> Result<(Bus, OwnedFd), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [0; LENGTH];
+    let length = loop {
+        let mut parts = [std::io::IoSliceMut::new(&mut bytes)];
+        match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(got) => break got.bytes,
+        }
+    };
+    let door = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    let [kind, bus, ..] = decode(&bytes);
+    let bus = [Bus::Session, Bus::System, Bus::Accessibility]
+        .into_iter()
+        .find(|known| *known as u32 == bus);
+    match (length, kind, bus, door) {
+        (LENGTH, 0x200, Some(bus), Some(door)) => Ok((bus, door)),
+        _ => Err(Errno::PIPE),
+    }
 }
 
 /// Asks init to send the application a signal.
@@ -268,6 +386,7 @@ mod tests {
         let mut all = vec![
             Message::NotExecuted(Errno::NOENT),
             Message::Running,
+            Message::FilterGone,
             Message::Stopped(20),
             Message::Continued,
             Message::Exited(255),
@@ -275,7 +394,8 @@ mod tests {
             Message::Mark(Mark::Tree, u64::MAX - 7),
         ];
         for phase in Phase::ALL {
-            all.push(Message::Failed(Failure { phase, step: 300, errno: Errno::PERM }));
+            let failure = Failure { phase, step: 300, errno: Errno::PERM };
+            all.extend([Message::Failed(failure), Message::FilterFailed(failure)]);
         }
         for message in all {
             send(a.as_fd(), message);

@@ -20,7 +20,7 @@ use super::launch::Before;
 const TOUCHED: [i32; 2] = [libc::SIGPIPE, libc::SIGCHLD];
 
 /// Starts the application and stays with it.
-pub fn run(frozen: &Frozen, monitor: OwnedFd, before: Before) -> ! {
+pub fn run(frozen: &Frozen, monitor: OwnedFd, filter: Option<OwnedFd>, before: Before) -> ! {
     let children = match signal::set_mask(signal::Set::of(&[libc::SIGCHLD]))
         .and_then(|_| signal::descriptor(signal::Set::of(&[libc::SIGCHLD])))
     {
@@ -44,9 +44,12 @@ pub fn run(frozen: &Frozen, monitor: OwnedFd, before: Before) -> ! {
     // What init keeps open would stay open for whoever reads or writes at the
     // other end; and what the launcher had open, the host's root among it, is
     // of no use to a process that lives as long as the sandbox.
-    let _ = fd::close_all_but(monitor.as_fd(), children.as_fd());
+    let _ = match &filter {
+        None => fd::close_all_but(0, &[monitor.as_fd(), children.as_fd()]),
+        Some(filter) => fd::close_all_but(0, &[monitor.as_fd(), children.as_fd(), filter.as_fd()]),
+    };
     send(monitor.as_fd(), Message::Running);
-    attend(&monitor, &children, application)
+    attend(&monitor, &children, filter.as_ref(), application)
 }
 
 fn fail(monitor: &OwnedFd, phase: Phase, errno: Errno) -> ! {
@@ -80,10 +83,15 @@ fn become_application(frozen: &Frozen, before: Before) -> Errno {
 }
 
 /// Waits for children and for the monitor until nothing is left.
-fn attend(monitor: &OwnedFd, children: &OwnedFd, application: i32) -> ! {
+fn attend(monitor: &OwnedFd, children: &OwnedFd, filter: Option<&OwnedFd>, application: i32) -> ! {
     loop {
-        let mut fds = [PollFd::new(children, PollFlags::IN), PollFd::new(monitor, PollFlags::IN)];
-        match poll(&mut fds, None) {
+        let mut fds = [
+            PollFd::new(children, PollFlags::IN),
+            PollFd::new(monitor, PollFlags::IN),
+            PollFd::new(filter.unwrap_or(monitor), PollFlags::empty()),
+        ];
+        let count = if filter.is_some() { 3 } else { 2 };
+        match poll(&mut fds[..count], None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => process::exit_now(1),
         }
@@ -94,6 +102,11 @@ fn attend(monitor: &OwnedFd, children: &OwnedFd, application: i32) -> ! {
                 // The monitor is gone: so is the sandbox.
                 Err(_) => process::exit_now(1),
             }
+        }
+        if count == 3 && !fds[2].revents().is_empty() {
+            // Nobody stands before the buses any more.
+            send(monitor.as_fd(), Message::FilterGone);
+            process::exit_now(1);
         }
         if !fds[0].revents().is_empty() {
             while signal::receive(children).is_some() {}

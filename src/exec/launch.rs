@@ -4,12 +4,15 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::Signal;
 
 use crate::freeze::Frozen;
-use crate::sys::process::{self, Fork};
+use crate::freeze::filter::FrozenFilter;
+use crate::sys::process::{self, Fork, NewNamespaces, OwnArguments};
 use crate::sys::{Errno, signal};
 
-use super::handshake::Mark;
+use super::filter::{self, Observers};
+use super::handshake::{self, Mark};
 use super::monitor::{self, End, Start};
 use super::stage;
 
@@ -31,6 +34,7 @@ pub struct Running {
     pidfd: OwnedFd,
     socket: OwnedFd,
     signals: OwnedFd,
+    filter: Option<Filter>,
 }
 
 /// Why no sandbox runs.
@@ -50,6 +54,60 @@ pub struct Building {
     pidfd: OwnedFd,
     socket: OwnedFd,
     signals: OwnedFd,
+    filter: Option<Filter>,
+}
+
+/// The process before the buses; ended and reaped with the value.
+struct Filter {
+    pidfd: OwnedFd,
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        reap(&self.pidfd);
+    }
+}
+
+/// Waits for the end of a child.
+fn reap(pidfd: &OwnedFd) {
+    while let Err(Errno::INTR) = rustix::process::waitid(
+        rustix::process::WaitId::PidFd(pidfd.as_fd()),
+        rustix::process::WaitIdOptions::EXITED,
+    ) {}
+}
+
+/// The two ends of a socket between two of our processes.
+fn pair() -> Result<(OwnedFd, OwnedFd), NotRunning> {
+    rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(NotRunning::Launcher)
+}
+
+fn fork(namespaces: NewNamespaces) -> Result<Fork, Errno> {
+    match process::clone_into(namespaces) {
+        Err(Errno::NOSYS) => process::clone_into_by_registers(namespaces),
+        other => other,
+    }
+}
+
+/// Starts the process before the buses; gives it and the sandbox's end of the
+/// socket to it.
+fn start_filter(
+    frozen: &Frozen,
+    plan: &FrozenFilter,
+    arguments: OwnArguments,
+    observers: Observers<'_>,
+) -> Result<(Filter, OwnedFd), NotRunning> {
+    let (for_sandbox, for_filter) = pair()?;
+    match fork(plan.namespaces) {
+        Ok(Fork::Child) => {
+            drop(for_sandbox);
+            arguments.replace(b"pinfold-bus");
+            filter::run(frozen, plan, &for_filter, observers)
+        }
+        Ok(Fork::Parent { pidfd, .. }) => Ok((Filter { pidfd }, for_sandbox)),
+        Err(errno) => Err(NotRunning::Clone(errno)),
+    }
 }
 
 /// Clones, and lets the child build. The parent comes back at once, so that
@@ -57,44 +115,51 @@ pub struct Building {
 ///
 /// # Errors
 /// When no child could be made.
-pub fn start(frozen: &Frozen) -> Result<Building, NotRunning> {
-    let (ours, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(NotRunning::Launcher)?;
+pub fn start(frozen: &Frozen, observers: Observers<'_>) -> Result<Building, NotRunning> {
     let signals = signal::descriptor(monitor::HELD).map_err(NotRunning::Launcher)?;
     let mask = signal::set_mask(monitor::HELD).map_err(NotRunning::Launcher)?;
     let umask = rustix::process::umask(Mode::from_raw_mode(0o077));
-    let arguments = process::OwnArguments::find();
-    let fork = match process::clone_into(frozen.namespaces) {
-        Err(Errno::NOSYS) => process::clone_into_by_registers(frozen.namespaces),
-        other => other,
+    let arguments = OwnArguments::find();
+    let restored = |why| {
+        let _ = signal::set_mask(mask);
+        why
     };
-    match fork {
+    let (filter, to_filter) = match &frozen.bus {
+        None => (None, None),
+        Some(plan) => {
+            let (filter, socket) =
+                start_filter(frozen, plan, arguments, observers).map_err(restored)?;
+            (Some(filter), Some(socket))
+        }
+    };
+    let (ours, theirs) = pair().map_err(restored)?;
+    match fork(frozen.namespaces) {
         Ok(Fork::Child) => {
             drop(ours);
+            // The copy is not ours to end what it names.
+            std::mem::forget(filter);
             // The application sees this process as pid 1, and its arguments.
             arguments.replace(b"pinfold-init");
-            stage::run(frozen, theirs, Before { umask, mask })
+            stage::run(frozen, theirs, to_filter, Before { umask, mask })
         }
-        Ok(Fork::Parent { pid, pidfd }) => Ok(Building { init: pid, pidfd, socket: ours, signals }),
-        Err(errno) => {
-            let _ = signal::set_mask(mask);
-            Err(NotRunning::Clone(errno))
+        Ok(Fork::Parent { pid, pidfd }) => {
+            Ok(Building { init: pid, pidfd, socket: ours, signals, filter })
         }
+        Err(errno) => Err(restored(NotRunning::Clone(errno))),
     }
 }
 
 impl Building {
-    /// Waits until the application runs.
+    /// Waits until the application runs. What the portals are to know of it
+    /// has been noted by now.
     ///
     /// # Errors
     /// When it does not.
     pub fn finish(self) -> Result<Running, NotRunning> {
         let mut marks = Vec::new();
+        if self.filter.is_some() {
+            handshake::send_go(self.socket.as_fd());
+        }
         match monitor::await_start(&self.socket, &mut marks) {
             Start::Running => Ok(Running {
                 init: self.init,
@@ -102,12 +167,10 @@ impl Building {
                 pidfd: self.pidfd,
                 socket: self.socket,
                 signals: self.signals,
+                filter: self.filter,
             }),
             other => {
-                let _ = rustix::process::waitid(
-                    rustix::process::WaitId::PidFd(self.pidfd.as_fd()),
-                    rustix::process::WaitIdOptions::EXITED,
-                );
+                reap(&self.pidfd);
                 Err(NotRunning::Start(other))
             }
         }
@@ -120,6 +183,8 @@ impl Running {
         // The application has its own; held open here, they would keep
         // whoever is at the other end of a pipe waiting.
         let _ = crate::sys::fd::close_range(0, 1);
-        monitor::attend(&self.socket, &self.signals, &self.pidfd)
+        let end = monitor::attend(&self.socket, &self.signals, &self.pidfd);
+        drop(self.filter);
+        end
     }
 }

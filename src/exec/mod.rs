@@ -12,8 +12,10 @@
 //! sequenced-packet socket in messages of 16 bytes; its end tells each side
 //! that the other is gone.
 
+pub mod filter;
 pub mod handshake;
 pub mod init;
 pub mod launch;
 pub mod monitor;
 pub mod stage;
+pub mod tree;

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
+use crate::report::ExitCode;
 use crate::sys::{Errno, signal};
 
 use super::handshake::{Failure, Mark, Message, receive, send_signal};
@@ -35,6 +36,8 @@ pub enum Start {
     Running,
     /// It could not be built.
     Failed(Failure),
+    /// The process before the buses could not be set up.
+    FilterFailed(Failure),
     /// The program could not be executed.
     NotExecuted(Errno),
     /// The child ended without a word.
@@ -49,6 +52,7 @@ pub fn await_start(socket: &OwnedFd, marks: &mut Vec<(Mark, u64)>) -> Start {
             Ok(Some(Message::Mark(mark, time))) => marks.push((mark, time)),
             Ok(Some(Message::Running)) => return Start::Running,
             Ok(Some(Message::Failed(failure))) => return Start::Failed(failure),
+            Ok(Some(Message::FilterFailed(failure))) => return Start::FilterFailed(failure),
             Ok(Some(Message::NotExecuted(errno))) => return Start::NotExecuted(errno),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return Start::Vanished,
@@ -63,6 +67,8 @@ pub enum End {
     Exited(i32),
     /// A signal ended it, or the whole sandbox.
     Killed(i32),
+    /// The process before the buses ended, and the sandbox with it.
+    FilterGone,
 }
 
 impl End {
@@ -71,6 +77,7 @@ impl End {
         match self {
             End::Exited(status) => (status & 0xff) as u8,
             End::Killed(signal) => (128 + (signal & 0x7f)) as u8,
+            End::FilterGone => ExitCode::Bug.number(),
         }
     }
 }
@@ -95,6 +102,7 @@ pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd) -> End {
             match receive(socket.as_fd()) {
                 Ok(Some(Message::Exited(status))) => end = Some(End::Exited(status)),
                 Ok(Some(Message::Killed(signal))) => end = Some(End::Killed(signal)),
+                Ok(Some(Message::FilterGone)) => end = Some(End::FilterGone),
                 Ok(Some(Message::Stopped(_))) => stop_too(),
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => listening = false,

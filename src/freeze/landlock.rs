@@ -2,7 +2,6 @@
 //! through the launcher's witnesses (a rule hangs on the object, not on the
 //! way to it); rules for what only the sandbox has are added by the child.
 
-use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -11,10 +10,11 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
-use crate::model::path::AbsPath;
 use crate::model::permission::LandlockMode;
 use crate::model::plan::{Access, Kind, LandlockObject, LandlockPlan};
 use crate::report::{Code, Diagnostic};
+
+use super::tree::Witnesses;
 
 /// The newest ABI that is asked for. What the kernel does not have of it is
 /// left out, and said.
@@ -22,6 +22,10 @@ pub const NEWEST: ABI = ABI::V9;
 
 /// The number of [`NEWEST`].
 pub const NEWEST_NUMBER: u32 = 9;
+
+/// Neither abstract sockets nor processes outside are within reach.
+pub const ALL_SCOPES: BitFlags<Scope> =
+    landlock::make_bitflags!(Scope::{AbstractUnixSocket | Signal});
 
 /// A ruleset ready for the child.
 pub struct FrozenLandlock {
@@ -84,8 +88,9 @@ fn rights(access: Access, kind: Kind) -> BitFlags<AccessFs> {
 /// When the policy requires what the kernel does not have.
 pub fn freeze(
     plan: &LandlockPlan,
-    witnesses: &BTreeMap<&AbsPath, OwnedFd>,
+    witnesses: &Witnesses<'_>,
     abi: u32,
+    scopes: BitFlags<Scope>,
 ) -> Result<Option<FrozenLandlock>, Diagnostic> {
     let lacking = missing(abi);
     if plan.mode == LandlockMode::Require && !lacking.is_empty() {
@@ -100,7 +105,7 @@ pub fn freeze(
     if abi == 0 {
         return Ok(None);
     }
-    build(plan, witnesses, abi).map(Some).map_err(|error| {
+    build(plan, witnesses, abi, scopes).map(Some).map_err(|error| {
         Diagnostic::error(Code::StepFailed, "cannot make the landlock ruleset")
             .at(&plan.origin)
             .because(error)
@@ -149,8 +154,9 @@ fn stream_rights(stream: BorrowedFd<'_>) -> Option<BitFlags<AccessFs>> {
 
 fn build(
     plan: &LandlockPlan,
-    witnesses: &BTreeMap<&AbsPath, OwnedFd>,
+    witnesses: &Witnesses<'_>,
     abi: u32,
+    scopes: BitFlags<Scope>,
 ) -> Result<FrozenLandlock, Box<dyn std::error::Error>> {
     let kernel = ABI::from(i32::try_from(abi.min(NEWEST_NUMBER))?);
     let handled =
@@ -164,9 +170,8 @@ fn build(
             net |= AccessNet::BindTcp;
         }
     }
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .scope(Scope::AbstractUnixSocket | Scope::Signal)?;
+    let mut ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::BestEffort).scope(scopes)?;
     if plan.files {
         ruleset = ruleset.handle_access(AccessFs::from_all(NEWEST))?;
     }

@@ -9,95 +9,38 @@
 //! (EINVAL). The child opens each source again and compares.
 
 pub mod authority;
+pub mod filter;
 pub mod folders;
 pub mod landlock;
 pub mod seccomp;
+pub mod tree;
 
-use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
 
 use crate::host::HostFs;
+use crate::model::AppId;
 use crate::model::barrier::{Barrier, Barriers};
-use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::permission::Nested;
-use crate::model::plan::{Action, Kind, Plan, Slot};
+use crate::model::plan::{Action, Kind, Plan};
 use crate::report::{Code, Diagnostic};
 use crate::sys::confine::Instruction;
-use crate::sys::mount::Attributes;
-use crate::sys::path::Identity;
 use crate::sys::process::{NewNamespaces, StringArray};
 
+use filter::FrozenFilter;
 use landlock::FrozenLandlock;
+use tree::FrozenTree;
 
-/// A host object that is shown, as the launcher saw it.
-pub struct Source {
-    /// Its path relative to the host's root.
-    pub path: CString,
-    /// What it was when the plan was frozen.
-    pub identity: Identity,
-}
-
-/// One step of the tree, ready to be carried out.
-pub struct FrozenStep {
-    /// The folder that holds the place: an index into [`Frozen::parents`].
-    pub parent: usize,
-    /// The place's name in that folder.
-    pub name: CString,
-    /// Whether the place lies in the application's own home, where an earlier
-    /// run may have left anything.
-    pub in_home: bool,
-    /// What to do.
-    pub operation: Operation,
-}
-
-/// What a step does.
-pub enum Operation {
-    /// A file system in memory.
-    Tmpfs {
-        /// `mode=` in octal.
-        mode: CString,
-        /// `size=` in bytes; none for the kernel's default.
-        size: Option<CString>,
-    },
-    /// A folder.
-    Folder {
-        /// Its mode.
-        mode: u32,
-    },
-    /// A symbolic link.
-    Link {
-        /// What it holds.
-        target: CString,
-    },
-    /// A file of Pinfold's own.
-    Text {
-        /// Its mode.
-        mode: u32,
-        /// Its content.
-        content: Vec<u8>,
-    },
-    /// A thing of the host.
-    Bind {
-        /// Index into [`Frozen::sources`].
-        source: usize,
-        /// Whether it is a folder.
-        folder: bool,
-        /// What is taken away from it.
-        attributes: Attributes,
-    },
-    /// An empty, unreadable cover.
-    Close {
-        /// Whether it covers a folder.
-        folder: bool,
-    },
-    /// /proc.
-    Proc,
-    /// Read-only from here down.
-    ReadOnly,
-    /// Pseudo-terminals.
-    DevPts,
+/// What a plan does not say, because it holds for one run only.
+pub struct Here<'a> {
+    /// The application.
+    pub app: &'a AppId,
+    /// The number of this run, by which portals tell it from others.
+    pub instance: u32,
+    /// Landlock's ABI version; 0 where there is none.
+    pub landlock_abi: u32,
+    /// What a debug build leaves out.
+    pub without: Barriers,
 }
 
 /// A plan that is ready for the child.
@@ -112,12 +55,10 @@ pub struct Frozen {
     pub gid_map: Vec<u8>,
     /// The host name inside.
     pub hostname: Vec<u8>,
-    /// What is shown of the host.
-    pub sources: Vec<Source>,
-    /// Folders of the tree that hold places, relative to its root.
-    pub parents: Vec<CString>,
-    /// The steps; index for index those of [`Plan::tree`].
-    pub steps: Vec<FrozenStep>,
+    /// The file tree.
+    pub tree: FrozenTree,
+    /// What stands before the buses, if any are granted.
+    pub bus: Option<FrozenFilter>,
     /// The landlock ruleset, where the kernel has one.
     pub landlock: Option<FrozenLandlock>,
     /// The system call filter.
@@ -147,89 +88,13 @@ fn c_string(text: &str) -> Result<CString, Diagnostic> {
         .map_err(|_| Diagnostic::error(Code::Bug, format!("a NUL in a text of the plan: {text:?}")))
 }
 
-fn relative(path: &AbsPath) -> Result<CString, Diagnostic> {
-    match path.as_str() {
-        "/" => c_string("."),
-        path => c_string(&path[1..]),
-    }
-}
-
 /// Readies a plan, with the barriers that a debug build may leave out.
 ///
 /// # Errors
 /// The first thing of the plan that this host does not have as the plan says.
-pub fn freeze(
-    plan: &Plan,
-    fs: &HostFs,
-    landlock_abi: u32,
-    without: Barriers,
-) -> Result<Frozen, Diagnostic> {
-    let mut sources = Vec::new();
-    let mut witnesses: BTreeMap<&AbsPath, OwnedFd> = BTreeMap::new();
-    let mut parents: Vec<CString> = Vec::new();
-    let mut known: BTreeMap<AbsPath, usize> = BTreeMap::new();
-    let mut steps = Vec::with_capacity(plan.tree.len());
+pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagnostic> {
     let own = own_places(plan);
-    for step in &plan.tree {
-        let dest = step.action.dest();
-        let parent_path = dest.parent().unwrap_or_else(AbsPath::root);
-        let parent = match known.get(&parent_path) {
-            Some(parent) => *parent,
-            None => {
-                parents.push(relative(&parent_path)?);
-                known.insert(parent_path, parents.len() - 1);
-                parents.len() - 1
-            }
-        };
-        let operation = match &step.action {
-            Action::Tmpfs { mode, size, .. } => Operation::Tmpfs {
-                mode: c_string(&format!("{mode:o}"))?,
-                size: if *size == 0 { None } else { Some(c_string(&size.to_string())?) },
-            },
-            Action::Folder { mode, .. } => Operation::Folder { mode: *mode },
-            Action::Link { target, .. } => Operation::Link { target: c_string(target)? },
-            Action::Text { mode, text, .. } => {
-                Operation::Text { mode: *mode, content: text.clone().into_bytes() }
-            }
-            Action::Fill { mode, slot, .. } => {
-                let content = match slot {
-                    Slot::XCookie { authority, display } => {
-                        authority::cookie(fs, authority, *display)
-                    }
-                    Slot::Copy { source } => copy(fs, source, &step.origin)?,
-                };
-                Operation::Text { mode: *mode, content }
-            }
-            Action::Bind { source, kind, write, exec, device, .. } => {
-                let (identity, witness) = witness(fs, source, *kind, &step.origin)?;
-                sources.push(Source { path: relative(source)?, identity });
-                witnesses.insert(source, witness);
-                // Devices and sockets are used all the same on a read-only
-                // mount; their mode, owner and times are then out of reach.
-                // The owner may else shut the compositor's socket to all.
-                let write = *write && !*device && !identity.is_socket();
-                let mut attributes = Attributes::MOUNT_ATTR_NOSUID;
-                attributes.set(Attributes::MOUNT_ATTR_RDONLY, !write);
-                attributes.set(Attributes::MOUNT_ATTR_NOEXEC, !exec);
-                attributes.set(Attributes::MOUNT_ATTR_NODEV, !device);
-                Operation::Bind {
-                    source: sources.len() - 1,
-                    folder: *kind == Kind::Folder,
-                    attributes,
-                }
-            }
-            Action::Close { kind, .. } => Operation::Close { folder: *kind == Kind::Folder },
-            Action::Proc { .. } => Operation::Proc,
-            Action::ReadOnly { .. } => Operation::ReadOnly,
-            Action::DevPts { .. } => Operation::DevPts,
-        };
-        steps.push(FrozenStep {
-            parent,
-            name: c_string(dest.file_name())?,
-            in_home: own.iter().any(|place| dest.is_beneath(place)),
-            operation,
-        });
-    }
+    let (tree, witnesses) = tree::freeze(&plan.tree, fs, &own, here)?;
     let process = &plan.process;
     let texts =
         |list: &[String]| list.iter().map(|text| c_string(text)).collect::<Result<Vec<_>, _>>();
@@ -249,20 +114,24 @@ pub fn freeze(
     };
     Ok(Frozen {
         namespaces: NewNamespaces {
-            network: plan.namespaces.network && !without.has(Barrier::Network),
-            processes: !without.has(Barrier::Processes),
-            ipc: !without.has(Barrier::Ipc),
+            network: plan.namespaces.network && !here.without.has(Barrier::Network),
+            processes: !here.without.has(Barrier::Processes),
+            ipc: !here.without.has(Barrier::Ipc),
         },
         locks_user_namespaces: plan.syscalls.nested == Nested::None
-            && !without.has(Barrier::UserNamespaces),
+            && !here.without.has(Barrier::UserNamespaces),
         uid_map: format!("{0} {0} 1\n", plan.identity.uid).into_bytes(),
         gid_map: format!("{0} {0} 1\n", plan.identity.gid).into_bytes(),
         hostname: plan.namespaces.hostname.clone().into_bytes(),
-        landlock: landlock::freeze(&plan.landlock, &witnesses, landlock_abi)?,
+        landlock: landlock::freeze(
+            &plan.landlock,
+            &witnesses,
+            here.landlock_abi,
+            landlock::ALL_SCOPES,
+        )?,
         filter: seccomp::program(&plan.syscalls, arch),
-        sources,
-        parents,
-        steps,
+        tree,
+        bus: plan.filter.as_ref().map(|plan| filter::freeze(plan, fs, here)).transpose()?,
         program: c_string(process.program.as_str())?,
         arguments: StringArray::new(texts(&process.arguments)?),
         environment: StringArray::new(environment),
@@ -270,19 +139,7 @@ pub fn freeze(
         home: c_string(variable("HOME").unwrap_or("/"))?,
         kept: variable("WAYLAND_SOCKET").map(kept).transpose()?,
         timed: false,
-        without,
-    })
-}
-
-/// No file that is copied is larger.
-const LARGEST_COPY: usize = 1 << 20;
-
-/// What a file of the system holds.
-fn copy(fs: &HostFs, source: &AbsPath, origin: &Origin) -> Result<Vec<u8>, Diagnostic> {
-    fs.read_bytes(source, LARGEST_COPY).map_err(|error| {
-        Diagnostic::error(Code::StepFailed, format!("cannot copy {source}"))
-            .at(origin)
-            .because(error)
+        without: here.without,
     })
 }
 
@@ -301,30 +158,6 @@ fn kept(number: &str) -> Result<i32, Diagnostic> {
             )
             .hint("unset it; WAYLAND_DISPLAY names a compositor by its socket")
         })
-}
-
-/// Opens a source and remembers what it is.
-fn witness(
-    fs: &HostFs,
-    source: &AbsPath,
-    kind: Kind,
-    origin: &Origin,
-) -> Result<(Identity, OwnedFd), Diagnostic> {
-    let failed = |errno: crate::sys::Errno| {
-        Diagnostic::error(Code::StepFailed, format!("cannot open {source} to show it"))
-            .at(origin)
-            .because(errno)
-    };
-    let fd = crate::sys::path::open_object(fs.root_fd(), &relative(source)?).map_err(failed)?;
-    let identity = crate::sys::path::identity(std::os::fd::AsFd::as_fd(&fd)).map_err(failed)?;
-    if identity.is_folder() != (kind == Kind::Folder) {
-        return Err(Diagnostic::error(
-            Code::StepFailed,
-            format!("{source} has changed its kind while the sandbox was planned"),
-        )
-        .at(origin));
-    }
-    Ok((identity, fd))
 }
 
 /// The mode by which a folder of the application's own is told from one that

@@ -2,6 +2,7 @@
 //! facts about it that a plan depends on. Floor 3.
 
 mod account;
+pub mod buses;
 pub mod doctor;
 pub mod facts;
 pub mod fs;

@@ -5,5 +5,6 @@
 //! runtime folder, of which nothing but single sockets is ever shown, the
 //! second is a protected path.
 
+pub mod portal;
 pub mod record;
 pub mod written;

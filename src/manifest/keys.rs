@@ -4,7 +4,7 @@
 use crate::model::app_id::AppId;
 use crate::model::manifest::Settings;
 use crate::model::origin::{Layer, List, Sourced};
-use crate::model::portal::PORTALS;
+use crate::model::portal::{PORTALS, SERVICES};
 
 use super::closest::closest;
 use super::reader::{FLAG, Item, Reader, did_you_mean};
@@ -172,6 +172,10 @@ pub(super) static KEYS: &[Key] = &[
     }),
     key("bus.session", "broadcast", TEXTS, |to, read, item| {
         to.settings.session_bus.broadcast = read.texts(item, values::bus_rule);
+    }),
+    key("bus.session", "services", TEXTS, |to, read, item| {
+        to.settings.session_bus.services =
+            read.list(item, |read, entry| read.one_of(entry, &SERVICES));
     }),
     key("bus.system", "see", TEXTS, |to, read, item| {
         to.settings.system_bus.see = read.texts(item, values::bus_name);

@@ -270,13 +270,21 @@ pub(super) fn bus_name(text: &str) -> Result<BusName, Fault> {
     Ok(BusName::parse(text)?)
 }
 
-/// `NAME=[MEMBER][@PATH]`, the rule of a call or a broadcast.
+/// `NAME=[MEMBER][@PATH][#ARGUMENT]`, the rule of a call or a broadcast.
 pub(super) fn bus_rule(text: &str) -> Result<String, Fault> {
     let Some((name, rule)) = text.split_once('=') else {
         return Err(Fault::new("the rule has no =")
             .hint("write it as in \"org.example.Service=org.example.Interface.*@/org/example\""));
     };
     BusName::parse(name)?;
+    let (rule, argument) = match rule.split_once('#') {
+        Some((rule, argument)) => (rule, Some(argument)),
+        None => (rule, None),
+    };
+    if argument.is_some_and(str::is_empty) {
+        return Err(Fault::new("nothing stands behind #")
+            .hint("it is what the first argument of the call has to be"));
+    }
     let (member, path) = match rule.split_once('@') {
         Some((member, path)) => (member, Some(path)),
         None => (rule, None),

@@ -116,6 +116,9 @@ pub struct BusSettings {
     pub call: List<String>,
     /// `broadcast`: `NAME=[SIGNAL][@PATH]`
     pub broadcast: List<String>,
+    /// `services`: words of the catalogue. They are services of the session,
+    /// so `[bus.system]` has no such key.
+    pub services: List<String>,
 }
 
 /// `agents.ssh`
@@ -212,16 +215,8 @@ impl BusSettings {
             own: self.own.merge(higher.own),
             call: self.call.merge(higher.call),
             broadcast: self.broadcast.merge(higher.broadcast),
+            services: self.services.merge(higher.services),
         }
-    }
-
-    /// Whether anything at all is stated.
-    pub fn is_stated(&self) -> bool {
-        self.see.is_stated()
-            || self.talk.is_stated()
-            || self.own.is_stated()
-            || self.call.is_stated()
-            || self.broadcast.is_stated()
     }
 }
 
@@ -355,44 +350,6 @@ impl Settings {
                 Device::Input => found.push(("devices.allow: input", device.origin.clone())),
             }
         }
-        for (bus, keys) in [
-            (
-                &self.session_bus,
-                [
-                    "bus.session.see",
-                    "bus.session.talk",
-                    "bus.session.own",
-                    "bus.session.call",
-                    "bus.session.broadcast",
-                ],
-            ),
-            (
-                &self.system_bus,
-                [
-                    "bus.system.see",
-                    "bus.system.talk",
-                    "bus.system.own",
-                    "bus.system.call",
-                    "bus.system.broadcast",
-                ],
-            ),
-        ] {
-            let firsts = [
-                bus.see.items.first().map(|item| &item.origin),
-                bus.talk.items.first().map(|item| &item.origin),
-                bus.own.items.first().map(|item| &item.origin),
-                bus.call.items.first().map(|item| &item.origin),
-                bus.broadcast.items.first().map(|item| &item.origin),
-            ];
-            for (key, origin) in keys.into_iter().zip(firsts) {
-                if let Some(origin) = origin {
-                    found.push((key, origin.clone()));
-                }
-            }
-        }
-        list!("portals.allow", self.portals);
-        flag!("portals.marker", self.marker);
-        flag!("accessibility.enabled", self.accessibility);
         if let Some(ssh) = &self.ssh_agent
             && ssh.value.enabled
         {

@@ -4,6 +4,7 @@
 pub mod app_id;
 pub mod barrier;
 pub mod bus;
+pub mod bus_address;
 pub mod facts;
 pub mod manifest;
 pub mod origin;

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::app_id::AppId;
+use super::bus_address::BusAddress;
 use super::origin::Origin;
 use super::path::AbsPath;
 use super::permission::{LandlockMode, Nested, SyscallFeature};
@@ -33,6 +34,8 @@ pub struct Plan {
     pub syscalls: SyscallPlan,
     /// What is executed and with what around it.
     pub process: ProcessPlan,
+    /// The filter before the buses; none when no bus is granted.
+    pub filter: Option<FilterPlan>,
     /// Host folders in which the application may write. Links inside them are
     /// never followed by later runs of any application.
     pub writable: Vec<AbsPath>,
@@ -110,6 +113,12 @@ pub enum Slot {
     Copy {
         /// The host's path, without any link in it.
         source: AbsPath,
+    },
+    /// What tells a portal whose sandbox this is: the application's id, and
+    /// the number of the run.
+    Identity {
+        /// Whether it has the host's network.
+        network: bool,
     },
     /// An X authority file that holds nothing but the cookie of one display.
     XCookie {
@@ -204,6 +213,13 @@ pub enum Action {
         /// Where.
         dest: AbsPath,
     },
+    /// Makes the socket behind which the filter stands before a bus.
+    Listen {
+        /// Where.
+        dest: AbsPath,
+        /// Which bus.
+        bus: Bus,
+    },
 }
 
 impl Action {
@@ -219,7 +235,8 @@ impl Action {
             | Action::Close { dest, .. }
             | Action::Proc { dest }
             | Action::ReadOnly { dest }
-            | Action::DevPts { dest } => dest,
+            | Action::DevPts { dest }
+            | Action::Listen { dest, .. } => dest,
         }
     }
 }
@@ -301,6 +318,71 @@ pub struct SyscallPlan {
     /// be made. Not where the owner would be root, since the mounts on which
     /// such a file is harmless are only those of the sandbox.
     pub makes_set_id: bool,
+}
+
+/// A message bus of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bus {
+    /// The one of the caller's desktop session.
+    Session,
+    /// The one of the whole system.
+    System,
+    /// The one of screen readers and their like.
+    Accessibility,
+}
+
+/// What a rule lets through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BusAccess {
+    /// The name is visible.
+    See,
+    /// The name can be talked to.
+    Talk,
+    /// The name can be owned.
+    Own,
+    /// Calls that fit: `[METHOD][@PATH][#ARGUMENT]`.
+    Call(String),
+    /// Signals that fit, by the same grammar.
+    Broadcast(String),
+}
+
+/// One thing that the filter lets through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusRule {
+    /// A well-known name; with `.*` behind it that and all names beneath it,
+    /// with `*` alone all names that start so.
+    pub name: String,
+    /// What of it.
+    pub allow: BusAccess,
+    /// Whose wish it is.
+    pub origin: Origin,
+}
+
+/// A bus and what the application may do there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusPlan {
+    /// Which bus.
+    pub bus: Bus,
+    /// Where the filter reaches it, seen from its own root.
+    pub address: BusAddress,
+    /// What passes; everything else is refused.
+    pub rules: Vec<BusRule>,
+    /// Who granted the bus.
+    pub origin: Origin,
+}
+
+/// The process that stands between the application and the buses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterPlan {
+    /// Its own root, in which there is nothing else.
+    pub tree: Vec<Step>,
+    /// Whether it keeps the host's network namespace, to which abstract
+    /// addresses belong.
+    pub host_network: bool,
+    /// The buses.
+    pub buses: Vec<BusPlan>,
 }
 
 /// What is executed.

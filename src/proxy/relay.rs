@@ -6,7 +6,7 @@
 //! when it connected.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub struct Bus {
     /// Where it is; the first that answers is taken.
     pub addresses: Vec<SocketAddrUnix>,
     /// Where clients connect.
-    pub socket: PathBuf,
+    pub door: Door,
     /// What they may do; all when there are none.
     pub rules: Option<Rules>,
     /// Whether they are told of all unique names.
@@ -71,20 +71,31 @@ pub struct Bus {
     pub observer: Option<Observer>,
 }
 
-struct Door {
+/// Where clients of a bus connect.
+pub enum Door {
+    /// A socket that is made at this path, and taken away in the end.
+    Path(PathBuf),
+    /// A socket that listens already, and does not block.
+    Listening(OwnedFd),
+}
+
+/// A bus with its socket open.
+struct Guarded {
     listener: OwnedFd,
     addresses: Vec<SocketAddrUnix>,
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     rules: Option<Rc<Rules>>,
     sloppy_names: bool,
     observer: Option<Observer>,
 }
 
-impl Drop for Door {
+impl Drop for Guarded {
     fn drop(&mut self) {
         // Another may have put its own socket there; then it is gone already
         // for those who look for ours.
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(socket) = &self.socket {
+            let _ = std::fs::remove_file(socket);
+        }
     }
 }
 
@@ -128,7 +139,7 @@ struct Served {
 /// All of it.
 pub struct Relay {
     epoll: OwnedFd,
-    doors: Vec<Door>,
+    doors: Vec<Guarded>,
     clients: BTreeMap<u64, Served>,
     /// How many clients there ever were. Numbers are not given twice, so an
     /// event of a client that has gone finds nobody.
@@ -139,13 +150,13 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Listens.
+    /// Stands before no bus yet. Raises this process's limit of descriptors.
     ///
     /// # Errors
-    /// When a socket cannot be made.
-    pub fn new(buses: Vec<Bus>) -> Result<Relay, StartError> {
+    /// When the kernel refuses what it grants everybody.
+    pub fn new() -> Result<Relay, StartError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(StartError::Wait)?;
-        let mut relay = Relay {
+        Ok(Relay {
             epoll,
             doors: Vec::new(),
             clients: BTreeMap::new(),
@@ -153,31 +164,39 @@ impl Relay {
             clients_max: clients_max(),
             accepting: false,
             uid: rustix::process::geteuid().as_raw(),
+        })
+    }
+
+    /// Stands before one more bus. Its clients wait until [`Relay::run`].
+    ///
+    /// # Errors
+    /// When its socket cannot be made.
+    pub fn guard(&mut self, bus: Bus) -> Result<(), StartError> {
+        let (listener, socket) = match bus.door {
+            Door::Path(path) => (listen(&path)?, Some(path)),
+            Door::Listening(listener) => (listener, None),
         };
-        for bus in buses {
-            let listener = listen(&bus.socket)?;
-            relay.doors.push(Door {
-                listener,
-                addresses: bus.addresses,
-                socket: bus.socket,
-                rules: bus.rules.map(Rc::new),
-                sloppy_names: bus.sloppy_names,
-                observer: bus.observer,
-            });
-        }
-        relay.accept_more().map_err(StartError::Wait)?;
-        Ok(relay)
+        self.doors.push(Guarded {
+            listener,
+            addresses: bus.addresses,
+            socket,
+            rules: bus.rules.map(Rc::new),
+            sloppy_names: bus.sloppy_names,
+            observer: bus.observer,
+        });
+        Ok(())
     }
 
     /// Runs until the other end of `lifeline` closes; without one, for ever.
     ///
     /// # Errors
     /// Those of waiting; then nothing can go on.
-    pub fn run(mut self, lifeline: Option<OwnedFd>) -> Result<(), Errno> {
+    pub fn run(mut self, lifeline: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
         if let Some(lifeline) = &lifeline {
             // No flags: that the other end has closed is always told.
             epoll::add(&self.epoll, lifeline, Token::Lifeline.data(), epoll::EventFlags::empty())?;
         }
+        self.accept_more()?;
         let mut events = Vec::with_capacity(64);
         loop {
             events.clear();

@@ -176,6 +176,9 @@ impl Entry {
 pub struct Rules {
     /// Of names themselves, and of names with all that lies beneath.
     entries: BTreeMap<String, [Entry; 2]>,
+    /// Levels of all names that start so. Some programs put their process id
+    /// behind a hyphen.
+    prefixes: Vec<(String, Level)>,
 }
 
 impl Rules {
@@ -188,6 +191,11 @@ impl Rules {
     pub fn set_level(&mut self, name: &BusName, level: Level) {
         let entry = self.entry(name);
         entry.level = entry.level.max(level);
+    }
+
+    /// Gives all names that start with `start` a level.
+    pub fn set_prefix(&mut self, start: &str, level: Level) {
+        self.prefixes.push((start.to_owned(), level));
     }
 
     /// Allows what fits a rule.
@@ -227,12 +235,18 @@ impl Rules {
 
     /// The level of a well-known name.
     pub fn level(&self, name: &str) -> Level {
-        self.about(name).map(Entry::visible).max().unwrap_or_default()
+        self.about(name).map(Entry::visible).max().unwrap_or_default().max(self.by_prefix(name))
     }
 
     /// Whether a call to, or a broadcast from, a well-known name is allowed.
     pub fn allows(&self, name: &str, way: Way, message: &Message<'_>) -> bool {
         self.about(name).any(|entry| entry.allows(way, message))
+            || self.by_prefix(name) >= Level::Talk
+    }
+
+    fn by_prefix(&self, name: &str) -> Level {
+        let fits = self.prefixes.iter().filter(|(start, _)| name.starts_with(start.as_str()));
+        fits.map(|(_, level)| *level).max().unwrap_or_default()
     }
 
     /// Every name that something is said of, and whether also of the names
@@ -307,6 +321,16 @@ mod tests {
                 "{name} {way:?} {interface}.{member} at {path}"
             );
         }
+    }
+
+    #[test]
+    fn a_start_of_names_means_each_of_them() {
+        let mut rules = rules(&[("org.kde.Item-1-1", Level::See)]);
+        rules.set_prefix("org.kde.Item-", Level::Own);
+        assert_eq!(rules.level("org.kde.Item-1-1"), Level::Own);
+        assert_eq!(rules.level("org.kde.Item-77"), Level::Own);
+        assert_eq!(rules.level("org.kde.Item"), Level::Hidden);
+        assert_eq!(rules.level("org.kde.Items-1"), Level::Hidden);
     }
 
     #[test]

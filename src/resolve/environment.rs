@@ -2,7 +2,7 @@
 //! as one in a file.
 
 use crate::model::path::AbsPath;
-use crate::model::plan::Weight;
+use crate::model::plan::{Bus, Weight};
 
 use super::Resolution;
 use super::base::fixed;
@@ -59,15 +59,28 @@ const PASSED: [&str; 46] = [
     "CLUTTER_BACKEND",
 ];
 
-/// What toolkits are told because the session bus is not granted: without it
-/// they would wait for services, start a bus of their own, or keep settings
-/// where nobody finds them.
-const WITHOUT_BUS: [(&str, &str); 4] = [
-    ("DBUS_SESSION_BUS_ADDRESS", "disabled:"),
-    ("GSETTINGS_BACKEND", "keyfile"),
-    ("NO_AT_BRIDGE", "1"),
-    ("GTK_A11Y", "none"),
-];
+/// What toolkits are told where a bus, or a service on it, is not granted:
+/// without it they would wait for services, start a bus of their own, or keep
+/// settings where nobody finds them.
+fn without_bus(r: &Resolution<'_>) -> Vec<(&'static str, &'static str)> {
+    let buses = r.filter.iter().flat_map(|filter| &filter.buses);
+    let has = |bus| buses.clone().any(|plan| plan.bus == bus);
+    let dconf = buses.clone().flat_map(|plan| &plan.rules).any(|rule| rule.name == DCONF);
+    let mut told = Vec::new();
+    if !has(Bus::Session) {
+        told.push(("DBUS_SESSION_BUS_ADDRESS", "disabled:"));
+    }
+    if !dconf {
+        told.push(("GSETTINGS_BACKEND", "keyfile"));
+    }
+    if !has(Bus::Accessibility) {
+        told.extend([("NO_AT_BRIDGE", "1"), ("GTK_A11Y", "none")]);
+    }
+    told
+}
+
+/// The service by which GSettings are changed.
+const DCONF: &str = "ca.desrt.dconf";
 
 /// Variables that name an open descriptor. What they name is kept open for the
 /// application, so only the permission that grants the thing itself states
@@ -81,6 +94,7 @@ const DATA_DIRS: &str = "/usr/local/share:/usr/share";
 /// States the environment.
 pub fn resolve(r: &mut Resolution<'_>) {
     let caller = &r.facts.environment;
+    let without_bus = without_bus(r);
     let mut environment = std::mem::take(&mut r.environment);
     let extra: Vec<String> = r.settings().environment_pass.values().cloned().collect();
     let patterns: Vec<&str> = PASSED.into_iter().chain(extra.iter().map(String::as_str)).collect();
@@ -101,7 +115,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
     fix("XDG_RUNTIME_DIR", r.runtime_dir().as_str().to_owned());
     fix("XDG_DATA_DIRS", data_dirs(r));
     fix("XDG_CONFIG_DIRS", "/etc/xdg".to_owned());
-    for (name, value) in WITHOUT_BUS {
+    for (name, value) in without_bus {
         fix(name, value.to_owned());
     }
     let mut refused = Vec::new();

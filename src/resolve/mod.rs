@@ -10,7 +10,7 @@
 //! base, etc      what every sandbox has
 //! home           whose home it is
 //! files          what is granted of the host's files, protected paths
-//! display, audio, devices, network, syscalls
+//! display, audio, devices, network, bus, syscalls
 //! program        what is run, and what it needs to be found
 //! arguments      files that were named for this one run
 //! files          denials, against all of the above
@@ -21,6 +21,7 @@
 mod arguments;
 mod audio;
 mod base;
+pub mod bus;
 mod devices;
 mod display;
 mod environment;
@@ -43,8 +44,8 @@ use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::permission::{LandlockMode, Nested, NetworkMode};
 use crate::model::plan::{
-    Action, HostStep, Identity, Kind, LandlockPlan, Namespaces, Note, Plan, ProcessPlan,
-    SyscallPlan, VERSION, Weight,
+    Action, FilterPlan, HostStep, Identity, Kind, LandlockPlan, Namespaces, Note, Plan,
+    ProcessPlan, SyscallPlan, VERSION, Weight,
 };
 use crate::report::{Code, Diagnostic};
 
@@ -89,6 +90,7 @@ pub struct Resolution<'a> {
     /// Where the home really is; the place that it has inside too.
     home: AbsPath,
     environment: BTreeMap<String, String>,
+    filter: Option<FilterPlan>,
     host: Vec<HostStep>,
     writable: Vec<AbsPath>,
     /// Denied paths that exist.
@@ -126,6 +128,7 @@ pub fn resolve(
         tree: Tree::default(),
         home,
         environment: BTreeMap::new(),
+        filter: None,
         host: Vec::new(),
         writable: Vec::new(),
         denied: Vec::new(),
@@ -140,6 +143,7 @@ pub fn resolve(
     audio::resolve(&mut r);
     devices::resolve(&mut r);
     network::resolve(&mut r);
+    bus::resolve(&mut r);
     syscalls::resolve(&mut r);
     let command = program::resolve(&mut r);
     arguments::resolve(&mut r);
@@ -353,6 +357,7 @@ impl Resolution<'_> {
                 cwd,
                 origin: command.origin,
             },
+            filter: self.filter,
             writable: self.writable,
             notes: self.notes,
         })

@@ -167,6 +167,7 @@ impl Tree {
                 | Action::Text { .. }
                 | Action::Fill { .. }
                 | Action::Link { .. }
+                | Action::Listen { .. }
                 | Action::ReadOnly { .. } => false,
                 Action::Tmpfs { .. } | Action::Folder { .. } => true,
             },
@@ -305,6 +306,9 @@ pub fn landlock_rules(steps: &[Step]) -> Vec<LandlockRule> {
             }
             Action::Proc { dest } | Action::DevPts { dest } => {
                 (LandlockObject::Inside(dest.clone()), Kind::Folder, Access::Use)
+            }
+            Action::Listen { dest, .. } => {
+                (LandlockObject::Inside(dest.clone()), Kind::File, Access::Use)
             }
             Action::Link { .. } | Action::Close { .. } | Action::ReadOnly { .. } => continue,
         };

@@ -25,20 +25,41 @@ pub fn close_range(first: u32, last: u32) -> Result<()> {
     Ok(())
 }
 
-/// Closes every descriptor but these two.
+/// Closes every descriptor from `first` on but these, at most four, without
+/// allocating.
 ///
 /// # Errors
-/// ENOSYS before Linux 5.9.
-pub fn close_all_but(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<()> {
-    let (one, other) = (one.as_raw_fd().cast_unsigned(), other.as_raw_fd().cast_unsigned());
-    let (low, high) = (one.min(other), one.max(other));
-    if low > 0 {
-        close_range(0, low - 1)?;
+/// ENOSYS before Linux 5.9; E2BIG for more than four.
+pub fn close_all_but(first: u32, kept: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut numbers = [0u32; 4];
+    let numbers = numbers.get_mut(..kept.len()).ok_or(super::Errno::TOOBIG)?;
+    for (to, from) in numbers.iter_mut().zip(kept) {
+        *to = from.as_raw_fd().cast_unsigned();
     }
-    if high - low > 1 {
-        close_range(low + 1, high - 1)?;
+    numbers.sort_unstable();
+    let mut next = first;
+    for number in numbers.iter().copied().filter(|number| *number >= first) {
+        if number > next {
+            close_range(next, number - 1)?;
+        }
+        next = number + 1;
     }
-    close_from(high + 1)
+    close_from(next)
+}
+
+/// Puts an open descriptor in the place of the standard ones, from 0 up to but
+/// not including `end`.
+///
+/// # Errors
+/// Those of `dup2(2)`.
+pub fn stand_in(fd: BorrowedFd<'_>, end: i32) -> Result<()> {
+    for number in 0..end.min(3) {
+        // SAFETY: no memory is passed. What was open there is closed; the
+        // caller is a process that has no use for it, and nothing of ours
+        // owns these numbers.
+        checked(libc::c_long::from(unsafe { libc::dup2(fd.as_raw_fd(), number) }))?;
+    }
+    Ok(())
 }
 
 /// Whether something is open at this number.

@@ -1,8 +1,10 @@
-//! The loopback interface of a new network namespace.
+//! The loopback interface of a new network namespace, and sockets by name in
+//! the working folder.
 
-use std::os::fd::AsRawFd;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::{Result, checked};
 
@@ -29,4 +31,20 @@ pub fn loopback_up() -> Result<()> {
         libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)
     }))?;
     Ok(())
+}
+
+/// How many connections wait until somebody accepts them.
+const BACKLOG: i32 = 128;
+
+/// Makes a listening socket of this name in the working folder. It does not
+/// block when it is asked for connections.
+///
+/// # Errors
+/// Those of `socket(2)`, `bind(2)` and `listen(2)`.
+pub fn listen_here(name: &CStr) -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(name)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
 }

@@ -1,5 +1,6 @@
 //! How policies, plans and reports are shown to people. Floor 7.
 
+pub mod bus_log;
 pub mod doctor;
 mod layout;
 pub mod list;

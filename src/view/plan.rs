@@ -41,6 +41,12 @@ pub fn sentence(action: &Action) -> String {
                 format!("show the {what} {source} at {dest} {how}")
             }
         }
+        Action::Fill { dest, slot: Slot::Identity { .. }, .. } => {
+            format!("write the application's id and the run's number to {dest}")
+        }
+        Action::Listen { dest, bus } => {
+            format!("listen at {dest} for the {} bus", crate::resolve::bus::name(*bus))
+        }
         Action::Close { dest, .. } => format!("cover {dest}"),
         Action::Proc { dest } => format!("mount a /proc of the sandbox's own at {dest}"),
         Action::ReadOnly { dest } => format!("make {dest} read-only"),

@@ -74,20 +74,21 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("network.mode", "\"private\"", Refused),
     ("network.connect", "[443]", Taken),
     ("network.listen", "[80]", Taken),
-    ("bus.session.see", "[\"org.example.A\"]", Refused),
-    ("bus.session.talk", "[\"org.example.A\"]", Refused),
-    ("bus.session.own", "[\"org.example.A\"]", Refused),
-    ("bus.session.call", "[\"org.example.A=org.example.I.Get@/a\"]", Refused),
-    ("bus.session.broadcast", "[\"org.example.A=org.example.I.Get@/a\"]", Refused),
-    ("bus.system.see", "[\"org.example.A\"]", Refused),
-    ("bus.system.talk", "[\"org.example.A\"]", Refused),
-    ("bus.system.own", "[\"org.example.A\"]", Refused),
-    ("bus.system.call", "[\"org.example.A=org.example.I.Get@/a\"]", Refused),
-    ("bus.system.broadcast", "[\"org.example.A=org.example.I.Get@/a\"]", Refused),
-    ("portals.allow", "[\"settings\"]", Refused),
-    ("portals.marker", "true", Refused),
+    ("bus.session.see", "[\"org.example.A\"]", Taken),
+    ("bus.session.talk", "[\"org.example.A\"]", Taken),
+    ("bus.session.own", "[\"org.example.A\"]", Taken),
+    ("bus.session.call", "[\"org.example.A=org.example.I.Get@/a\"]", Taken),
+    ("bus.session.broadcast", "[\"org.example.A=org.example.I.Get@/a\"]", Taken),
+    ("bus.session.services", "[\"tray\"]", Taken),
+    ("bus.system.see", "[\"org.example.A\"]", Taken),
+    ("bus.system.talk", "[\"org.example.A\"]", Taken),
+    ("bus.system.own", "[\"org.example.A\"]", Taken),
+    ("bus.system.call", "[\"org.example.A=org.example.I.Get@/a\"]", Taken),
+    ("bus.system.broadcast", "[\"org.example.A=org.example.I.Get@/a\"]", Taken),
+    ("portals.allow", "[\"settings\"]", Taken),
+    ("portals.marker", "true", Taken),
     ("portals.marker", "false", Taken),
-    ("accessibility.enabled", "true", Refused),
+    ("accessibility.enabled", "true", Taken),
     ("accessibility.enabled", "false", Taken),
     ("agents.ssh", "true", Refused),
     (
@@ -182,7 +183,7 @@ fn what_has_no_effect_is_refused_and_what_has_one_is_not() {
 /// All of them are told at once, not one in each run.
 #[test]
 fn every_refused_key_is_named() {
-    let text = "nice = 5\ntimeout = \"5s\"\n[portals]\nallow = [\"settings\"]";
+    let text = "nice = 5\ntimeout = \"5s\"\n[agents]\nssh = true";
     let errors = Host::small().refusal(&[(Layer::Vendor, text)]);
     assert_eq!(errors.len(), 3, "{errors:#?}");
 }

@@ -69,6 +69,7 @@ pub fn seen(plan: &Plan, at: &str) -> Seen {
         | Action::Fill { .. }
         | Action::Proc { .. }
         | Action::ReadOnly { .. }
+        | Action::Listen { .. }
         | Action::DevPts { .. } => Seen::Made,
     }
 }

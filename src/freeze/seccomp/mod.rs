@@ -75,6 +75,7 @@ mod arguments;
 mod assemble;
 #[cfg(test)]
 mod interpreter;
+pub mod strict;
 mod table;
 #[cfg(test)]
 mod tests;
