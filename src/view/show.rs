@@ -20,6 +20,8 @@ use crate::report::escape::safe;
 
 use super::layout::wrapped;
 
+mod services;
+
 /// The version of the shape that [`Shown::json`] gives.
 pub const VERSION: u32 = 1;
 
@@ -666,15 +668,6 @@ impl<'a> Reading<'a> {
             lines.push(absent("No devices: no camera, no USB, no graphics processor", emptied));
         }
         section("devices", "Devices", lines)
-    }
-
-    fn services(&mut self) -> Section {
-        // A policy that states any is refused before there is a plan.
-        section(
-            "services",
-            "Services",
-            vec![absent("No services of the desktop or the system (D-Bus)", None)],
-        )
     }
 
     fn system_calls(&mut self) -> Section {
