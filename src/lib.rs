@@ -34,7 +34,7 @@
 //! | 2 | [`report`] | diagnostics and exit codes |
 //! | 3 | [`manifest`], [`catalogue`], [`host`], [`instance`] | text to policy; what portals open; the host; what is remembered |
 //! | 4 | [`resolve`] | policy and host to plan: one file for each permission |
-//! | 5 | [`freeze`], [`proxy`] | plan to what the child can use; the D-Bus filter |
+//! | 5 | [`freeze`], [`proxy`], [`hostbus`] | plan to what the child can use; the D-Bus filter; questions to the session |
 //! | 6 | [`exec`] | the processes of a run: one file for each role |
 //! | 7 | [`view`] | policies, plans and reports for people |
 //! | 8 | [`cmd`], [`cli`] | wiring |
@@ -67,6 +67,7 @@ pub mod cmd;
 pub mod exec;
 pub mod freeze;
 pub mod host;
+pub mod hostbus;
 pub mod instance;
 pub mod manifest;
 pub mod model;

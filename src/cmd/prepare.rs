@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Grants;
-use crate::host::{Caller, HostFs, facts};
+use crate::host::{Caller, HostFs, buses, facts};
+use crate::hostbus::{self, Question};
 use crate::instance::written;
 use crate::manifest::locate::Places;
 use crate::manifest::stack::{self, Target};
 use crate::model::facts::{HostFacts, KernelFacts};
 use crate::model::manifest::Policy;
 use crate::model::path::AbsPath;
-use crate::model::plan::{Note, Plan, Weight};
+use crate::model::plan::{Bus, Note, Plan, Weight};
 use crate::report::{Code, Diagnostic, render};
+use crate::resolve::bus::documents_folder;
 use crate::resolve::{self, Request};
 use crate::sys;
 
@@ -97,8 +99,39 @@ pub fn resolved(
         ]
     })?;
     let request = request(written);
+    if !request.only_looks {
+        wake(host, &policy);
+    }
     let plan = resolve::resolve(&policy, facts, &host.fs, &request)?;
     Ok(Prepared { policy, plan, written: request.written })
+}
+
+/// Starts those services of the session that a plan needs to be there. One
+/// that does not start is missed by the plan, which says so.
+fn wake(host: &Host, policy: &Policy) {
+    let Host { fs, facts } = host;
+    let settings = &policy.settings;
+    let mut questions = Vec::new();
+    if let (Some(runtime_dir), [_, ..]) = (&facts.runtime_dir, &settings.portals.items[..])
+        && !fs.is_served(&documents_folder(runtime_dir))
+    {
+        questions.push(Question::DocumentsMount);
+    }
+    if settings.accessibility.as_ref().is_some_and(|stated| stated.value)
+        && buses::find(fs, facts, Bus::Accessibility).is_err()
+    {
+        questions.push(Question::AccessibilityAddress);
+    }
+    if questions.is_empty() {
+        return;
+    }
+    let Ok(session) = buses::find(fs, facts, Bus::Session) else { return };
+    for question in questions {
+        if let Err(error) = hostbus::ask(&session, question) {
+            let name = question.service();
+            render::print(&[Diagnostic::note(format!("{name} does not start")).because(error)]);
+        }
+    }
 }
 
 /// Whether an id or a file is meant.

@@ -21,6 +21,9 @@ const ATTEMPTS: usize = 16;
 /// How statfs names the file system in memory (`TMPFS_MAGIC`).
 const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
+/// `FUSE_SUPER_MAGIC` of `linux/magic.h`.
+const FUSE: rustix::fs::FsWord = 0x6573_5546;
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeKind {
@@ -266,6 +269,12 @@ impl HostFs {
         let system = rustix::fs::fstatfs(node)?;
         let block = u64::try_from(system.f_frsize).unwrap_or(0);
         Ok((system.f_type == TMPFS).then(|| system.f_blocks.saturating_mul(block)))
+    }
+
+    /// Whether a path lies on a file system that a program serves (FUSE).
+    pub fn is_served(&self, path: &AbsPath) -> bool {
+        let system = self.witness(path).and_then(|node| Ok(rustix::fs::fstatfs(node)?));
+        system.is_ok_and(|system| system.f_type == FUSE)
     }
 
     /// A descriptor that only names what a path leads to, links followed.

@@ -16,6 +16,26 @@ pub enum BusAddress {
     Abstract(String),
 }
 
+impl BusAddress {
+    /// As the D-Bus specification writes addresses: bytes that mean something
+    /// there are written as `%2c`.
+    pub fn dbus(&self) -> String {
+        let (key, value) = match self {
+            BusAddress::Path(path) => ("path", path),
+            BusAddress::Abstract(name) => ("abstract", name),
+        };
+        let mut text = format!("unix:{key}=");
+        for byte in value.bytes() {
+            match byte {
+                b'-' | b'_' | b'/' | b'.' | b'\\' => text.push(byte.into()),
+                _ if byte.is_ascii_alphanumeric() => text.push(byte.into()),
+                _ => text.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        text
+    }
+}
+
 impl std::fmt::Display for BusAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -120,6 +140,16 @@ mod tests {
         let wanted =
             [BusAddress::Path("/run/a b".to_owned()), BusAddress::Abstract("/tmp/x".to_owned())];
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for address in [
+            BusAddress::Path("/run/a b,c;d=e%f\u{e4}".to_owned()),
+            BusAddress::Abstract("/tmp/dbus-X,guid=1".to_owned()),
+        ] {
+            assert_eq!(parse(&address.dbus()), Ok(vec![address]));
+        }
     }
 
     #[test]

@@ -105,9 +105,37 @@ pub fn resolve(r: &mut Resolution<'_>) {
     let plans: Vec<BusPlan> =
         wanted.into_iter().filter_map(|(bus, rules, origin)| one(r, bus, rules, origin)).collect();
     marker(r, plans.iter().any(|plan| plan.bus == Bus::Session));
+    if plans.iter().any(|plan| plan.bus == Bus::Session) {
+        documents(r);
+    }
     if !plans.is_empty() {
         r.filter = Some(filter(r, plans));
     }
+}
+
+/// The folder of the document portal, in the caller's runtime folder.
+pub fn documents_folder(runtime_dir: &AbsPath) -> AbsPath {
+    runtime_dir.child("doc")
+}
+
+/// Shows the application its own view of the document portal, where files that
+/// the person picks appear. The portal names them to it by this place.
+fn documents(r: &mut Resolution<'_>) {
+    let Some(origin) = r.settings().portals.items.first().map(|word| word.origin.clone()) else {
+        return;
+    };
+    let Some(runtime_dir) = &r.facts.runtime_dir else { return };
+    let source = documents_folder(runtime_dir).child("by-app").child(r.policy.id.as_str());
+    if !r.request.only_looks && r.fs.look(&source).is_err() {
+        let text = "the document portal does not run: files that are picked cannot be opened";
+        r.note(Weight::Notice, text.to_owned(), Some(&origin), None);
+        return;
+    }
+    let dest = documents_folder(&r.runtime_dir());
+    r.tree.put(
+        Action::Bind { source, dest, kind: Kind::Folder, write: true, exec: false, device: false },
+        &origin,
+    );
 }
 
 /// The first statement about a bus, an empty list among them: that one grants

@@ -64,12 +64,24 @@ struct CloneArgs {
 /// ENOSYS where a filter refuses the call itself. [`Errno::DEADLK`] when the
 /// process has threads: the copy would be unsound.
 pub fn clone_into(namespaces: NewNamespaces) -> Result<Fork> {
+    clone_with(namespaces.flags())
+}
+
+/// Forks, with a handle on the child.
+///
+/// # Errors
+/// Those of `clone3(2)`, and [`Errno::DEADLK`] as [`clone_into`].
+pub fn fork() -> Result<Fork> {
+    clone_with(0)
+}
+
+fn clone_with(flags: c_int) -> Result<Fork> {
     if !is_single_threaded() {
         return Err(Errno::DEADLK);
     }
     let mut pidfd: c_int = -1;
     let mut args = CloneArgs {
-        flags: namespaces.flags() as u64 | libc::CLONE_PIDFD as u64,
+        flags: flags as u64 | libc::CLONE_PIDFD as u64,
         pidfd: (&raw mut pidfd) as u64,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
