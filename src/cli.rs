@@ -157,6 +157,18 @@ pub struct Grants {
     /// Shut something for this run; several are joined by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub unshare: Vec<Share>,
+    /// Let the application ask a portal, by its word: file-chooser, notification, ...
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    pub portal: Vec<String>,
+    /// Let the application use a service of the session, by its word: tray, mpris, ...
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    pub service: Vec<String>,
+    /// Let the application talk to a name on the session bus
+    #[arg(long, value_name = "NAME")]
+    pub talk: Vec<String>,
+    /// Let the application own a name on the session bus
+    #[arg(long, value_name = "NAME")]
+    pub own: Vec<String>,
     /// Set a variable for the application
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,

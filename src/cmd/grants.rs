@@ -1,10 +1,12 @@
 //! One-off flags as statements of the topmost layer.
 
 use crate::cli::{Grants, HomeWord, Share};
+use crate::model::bus::BusName;
 use crate::model::manifest::{PathGrant, Settings};
 use crate::model::origin::{Origin, Sourced};
 use crate::model::path::{AbsPath, PathExpr};
 use crate::model::permission::{Device, HomeKind, LandlockMode, NetworkMode, X11Mode};
+use crate::model::portal::{PORTALS, SERVICES};
 use crate::report::{Code, Diagnostic};
 
 /// Reads the flags. A relative path is meant from the working folder.
@@ -51,6 +53,7 @@ pub fn settings(grants: &Grants, cwd: Option<&AbsPath>) -> Result<Settings, Vec<
             files.deny.push(Sourced::new(expr, origin));
         }
     }
+    buses(grants, &mut settings, &mut errors);
     for text in &grants.env {
         let origin = Origin::command_line(&format!("--env {text}"));
         let name_is_good = |name: &str| {
@@ -90,6 +93,43 @@ pub fn settings(grants: &Grants, cwd: Option<&AbsPath>) -> Result<Settings, Vec<
         settings.landlock = Some(Sourced::new(LandlockMode::Require, origin));
     }
     if errors.is_empty() { Ok(settings) } else { Err(errors) }
+}
+
+/// The flags about buses and portals.
+fn buses(grants: &Grants, settings: &mut Settings, errors: &mut Vec<Diagnostic>) {
+    for (flag, words, known, list) in [
+        ("--portal", &grants.portal, &PORTALS[..], &mut settings.portals),
+        ("--service", &grants.service, &SERVICES[..], &mut settings.session_bus.services),
+    ] {
+        for word in words {
+            if known.contains(&word.as_str()) {
+                let origin = Origin::command_line(&format!("{flag} {word}"));
+                list.push(Sourced::new(word.clone(), origin));
+            } else {
+                errors.push(
+                    Diagnostic::error(Code::Usage, format!("{flag} {word:?} is no such word"))
+                        .hint(format!("the words are {}", known.join(", "))),
+                );
+            }
+        }
+    }
+    for (flag, names, list) in [
+        ("--talk", &grants.talk, &mut settings.session_bus.talk),
+        ("--own", &grants.own, &mut settings.session_bus.own),
+    ] {
+        for text in names {
+            match BusName::parse(text) {
+                Ok(name) => {
+                    let origin = Origin::command_line(&format!("{flag} {text}"));
+                    list.push(Sourced::new(name, origin));
+                }
+                Err(error) => errors.push(
+                    Diagnostic::error(Code::Usage, format!("{flag} {text:?} is no bus name"))
+                        .because(error),
+                ),
+            }
+        }
+    }
 }
 
 fn expression(
@@ -165,9 +205,13 @@ mod tests {
         let grants = Grants {
             read: vec!["../x".into(), "/a\nb".into()],
             env: vec!["novalue".into(), "1X=2".into()],
+            portal: vec!["screenshot".into(), "screen".into()],
+            service: vec!["teapot".into()],
+            talk: vec![":1.5".into()],
+            own: vec!["single".into()],
             ..Grants::default()
         };
         let cwd = AbsPath::new("/home/ada").unwrap();
-        assert_eq!(settings(&grants, Some(&cwd)).unwrap_err().len(), 4);
+        assert_eq!(settings(&grants, Some(&cwd)).unwrap_err().len(), 8);
     }
 }
