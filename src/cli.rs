@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::plan::Tier;
 use crate::report::ExitCode;
 
 /// What stands beneath the list of subcommands.
@@ -180,6 +181,42 @@ pub struct Grants {
     pub require_landlock: bool,
 }
 
+/// How much is asked of the host.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct TierChoice {
+    /// Do without what this host refuses, by the lesser means that is named
+    ///
+    /// For hosts that let nobody make namespaces. With `landlock` nothing is
+    /// mounted and no namespace made: landlock (version 6, Linux 6.12, or
+    /// later) governs files, signals, TCP ports and, from version 9 on,
+    /// sockets; the system call filter shuts what it does not govern. The
+    /// application can then find out which files and processes there are, and
+    /// how files are named, sized and dated. There is no X11, and below
+    /// version 9 no sound; chmod and the like fail. A manifest that landlock
+    /// alone cannot keep (a denial inside a grant, a home that is gone
+    /// afterwards) is refused. Never chosen by itself, and said at every run:
+    /// with --quiet, in one line.
+    #[arg(long, value_name = "MEANS")]
+    pub degraded: Option<DegradedWord>,
+}
+
+impl TierChoice {
+    /// The tier that is asked for.
+    pub fn tier(self) -> Tier {
+        match self.degraded {
+            None => Tier::Namespaces,
+            Some(DegradedWord::Landlock) => Tier::Landlock,
+        }
+    }
+}
+
+/// Lesser means of confinement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DegradedWord {
+    /// Landlock and the system call filter, without namespaces
+    Landlock,
+}
+
 /// Things that can be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Share {
@@ -214,6 +251,9 @@ pub struct Run {
     /// One-off grants
     #[command(flatten)]
     pub grants: Grants,
+    /// How much is asked of the host
+    #[command(flatten)]
+    pub tier: TierChoice,
     /// Do not hand over files that are named as arguments
     #[arg(long)]
     pub no_forward: bool,
@@ -263,6 +303,9 @@ pub struct Show {
     /// One-off grants, to see what they would change
     #[command(flatten)]
     pub grants: Grants,
+    /// How much is asked of the host
+    #[command(flatten)]
+    pub tier: TierChoice,
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
@@ -277,6 +320,9 @@ pub struct PlanOf {
     /// One-off grants
     #[command(flatten)]
     pub grants: Grants,
+    /// How much is asked of the host
+    #[command(flatten)]
+    pub tier: TierChoice,
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,

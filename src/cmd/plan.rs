@@ -16,6 +16,7 @@ pub fn main(options: &PlanOf) -> Outcome {
         shell: false,
         only_looks: true,
         written,
+        tier: options.tier.tier(),
     })?;
     if options.json {
         let json = serde_json::to_string_pretty(&prepared.plan).map_err(|error| {

@@ -11,7 +11,7 @@ use crate::manifest::stack::{self, Target};
 use crate::model::facts::{HostFacts, KernelFacts};
 use crate::model::manifest::Policy;
 use crate::model::path::AbsPath;
-use crate::model::plan::{Bus, Note, Plan, Weight};
+use crate::model::plan::{Bus, Note, Plan, Tier, Weight};
 use crate::report::{Code, Diagnostic, render};
 use crate::resolve::bus::documents_folder;
 use crate::resolve::{self, Request};
@@ -99,7 +99,7 @@ pub fn resolved(
         ]
     })?;
     let request = request(written);
-    if !request.only_looks {
+    if !request.only_looks && request.tier == Tier::Namespaces {
         wake(host, &policy);
     }
     let plan = resolve::resolve(&policy, facts, &host.fs, &request)?;

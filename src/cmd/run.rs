@@ -12,10 +12,10 @@ use crate::instance::portal::Place;
 use crate::instance::record::{Held, Record, Records};
 use crate::instance::written;
 use crate::model::barrier::{Barrier, Barriers};
-use crate::model::plan::{Action, Bus, Plan, Slot, Weight};
+use crate::model::plan::{Action, Bus, Plan, Slot, Tier, Weight};
 use crate::proxy::event::Observer;
 use crate::report::{Code, Diagnostic, ExitCode, render};
-use crate::resolve::{Forward, Request};
+use crate::resolve::{Forward, Request, degraded};
 use crate::sys::{Errno, process};
 use crate::view;
 use crate::view::bus_log::BusLog;
@@ -59,6 +59,7 @@ fn run(options: &Run) -> Outcome {
         shell: options.shell,
         only_looks: false,
         written,
+        tier: options.tier.tier(),
     })?;
     timings.note("read the manifests, resolve");
     say(options, &host, &prepared.plan);
@@ -101,7 +102,12 @@ pub fn refuse_folders_as_input() -> Result<(), Vec<Diagnostic>> {
 
 /// Says what a person should know before the application runs.
 fn say(options: &Run, host: &Host, plan: &Plan) {
+    let is_degraded = plan.tier == Tier::Landlock;
     if options.quiet {
+        // Less than a sandbox is never silent.
+        if is_degraded {
+            render::print(&[Diagnostic::warning(degraded::MISSING)]);
+        }
         return;
     }
     let mut said = Vec::new();
@@ -172,7 +178,8 @@ pub fn execute(host: &Host, prepared: &Prepared, terms: &Terms, mut timings: Tim
     let records = records(host)?;
     let log_bus = terms.log_bus;
     let observers = |bus| log_bus.then(|| observer(bus));
-    let building = launch::start(&frozen, &observers).map_err(|why| vec![explain(plan, &why)])?;
+    let building =
+        launch::start(&frozen, &observers).map_err(|why| vec![explain(host, plan, &why)])?;
     let mut status = Status::new(terms.status_fd);
     // The child works on another processor meanwhile.
     let record = record(host, records.as_ref(), plan, building.init)?;
@@ -185,7 +192,7 @@ pub fn execute(host: &Host, prepared: &Prepared, terms: &Terms, mut timings: Tim
             .note(&freeze::tree::identity(&here, network), init)
             .map_err(|errno| no_record(host, ".flatpak", errno))?;
     }
-    let running = building.finish().map_err(|why| vec![explain(plan, &why)])?;
+    let running = building.finish().map_err(|why| vec![explain(host, plan, &why)])?;
     status.started(init);
     timings.print(&running.marks);
     let end = running.attend();
@@ -288,17 +295,43 @@ fn record(
         monitor: std::process::id() as i32,
         init,
         started,
-        degraded: landlock::missing(host.facts.kernel.landlock_abi)
-            .into_iter()
-            .map(|what| format!("landlock: {what}"))
-            .collect(),
+        degraded: lacking(plan, host.facts.kernel.landlock_abi),
     };
     records.hold(&record).map(Some).map_err(failed)
 }
 
-/// What a refusal means.
-fn explain(plan: &Plan, why: &NotRunning) -> Diagnostic {
+/// What of the confinement there is not.
+fn lacking(plan: &Plan, landlock_abi: u32) -> Vec<String> {
+    let namespaces = match plan.tier {
+        Tier::Namespaces => None,
+        Tier::Landlock => {
+            Some("namespaces: user, mount, pid, ipc, uts, cgroup, network".to_owned())
+        }
+    };
+    let landlock = landlock::missing(landlock_abi);
+    let landlock = landlock.into_iter().map(|what| format!("landlock: {what}"));
+    namespaces.into_iter().chain(landlock).collect()
+}
+
+/// What a refusal means, and what else could be done where it is one of
+/// namespaces.
+fn explain(host: &Host, plan: &Plan, why: &NotRunning) -> Diagnostic {
+    let diagnostic = refusal(plan, why);
+    let is_of_namespaces = matches!(diagnostic.code, Some(Code::HostNamespaces | Code::HostProc));
+    let is_possible = host.facts.uid != 0 && host.facts.kernel.landlock_abi >= Tier::LEAST_LANDLOCK;
+    if !is_of_namespaces || !is_possible {
+        return diagnostic;
+    }
+    diagnostic.hint(
+        "`pinfold run --degraded=landlock` does without namespaces: the names and dates of all files and the presence of processes are then open to the application, and X11 is not to be had",
+    )
+}
+
+fn refusal(plan: &Plan, why: &NotRunning) -> Diagnostic {
     match why {
+        NotRunning::Clone(errno) if plan.tier == Tier::Landlock => {
+            Diagnostic::error(Code::StepFailed, "cannot make a process").because(errno)
+        }
         NotRunning::Clone(errno) => Diagnostic::error(
             Code::HostNamespaces,
             "this host does not let an ordinary program make namespaces",

@@ -17,6 +17,7 @@ pub fn main(options: &Show) -> Outcome {
         shell: false,
         only_looks: true,
         written,
+        tier: options.tier.tier(),
     })?;
     let abi = host.facts.kernel.landlock_abi;
     let shown = view::show::Shown::of(&prepared.policy, &prepared.plan, abi);

@@ -13,6 +13,7 @@ use crate::host::outlook::{Outlook, Side};
 use crate::manifest;
 use crate::model::manifest::{Policy, Settings};
 use crate::model::origin::{Layer, Origin, Sourced};
+use crate::model::plan::Tier;
 use crate::report::{Code, Diagnostic, ExitCode};
 use crate::resolve::{Forward, Request};
 use crate::sys;
@@ -100,6 +101,7 @@ fn sandbox(outside: i32) -> Outcome {
         shell: false,
         only_looks: false,
         written,
+        tier: Tier::Namespaces,
     })?;
     run::execute(&host, &prepared, &run::Terms::default(), run::Timings::begin(false))
 }

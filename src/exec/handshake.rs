@@ -152,7 +152,7 @@ impl Mark {
     /// What took the time that ends at this mark.
     pub fn text(self) -> &'static str {
         match self {
-            Mark::Born => "clone into new namespaces",
+            Mark::Born => "clone, into new namespaces if any",
             Mark::Mapped => "id maps and loopback",
             Mark::Tree => "file tree",
             Mark::Entered => "enter the new root, let go of the old",

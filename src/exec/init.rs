@@ -13,6 +13,7 @@ use crate::sys::process::{self, Change};
 use crate::sys::{Errno, fd, signal};
 
 use super::handshake::{self, Failure, Mark, Message, Phase, receive_signal, send};
+use super::in_place;
 use super::launch::Before;
 
 /// Signals whose default action is restored for the application; the
@@ -21,35 +22,47 @@ const TOUCHED: [i32; 2] = [libc::SIGPIPE, libc::SIGCHLD];
 
 /// Starts the application and stays with it.
 pub fn run(frozen: &Frozen, monitor: OwnedFd, filter: Option<OwnedFd>, before: Before) -> ! {
-    let children = match signal::set_mask(signal::Set::of(&[libc::SIGCHLD]))
+    // Pid 1 of a namespace would be deaf without this; a process like others
+    // is not.
+    let children = match signal::set_mask(signal::Set::ALL)
         .and_then(|_| signal::descriptor(signal::Set::of(&[libc::SIGCHLD])))
     {
         Ok(fd) => fd,
         Err(errno) => fail(&monitor, Phase::Signals, errno),
     };
-    let mut refused: Option<Errno> = None;
+    let mut refused: Option<NotExecuted> = None;
     let started = process::start_sharing(&mut || {
         refused = Some(become_application(frozen, before));
         127
     });
     let application = match (started, refused) {
         (Ok(pid), None) => pid,
-        (Ok(_), Some(errno)) => {
+        (Ok(_), Some(NotExecuted::Program(errno))) => {
             send(monitor.as_fd(), Message::NotExecuted(errno));
             process::exit_now(1)
         }
+        (Ok(_), Some(NotExecuted::Confinement(errno))) => fail(&monitor, Phase::Landlock, errno),
         (Err(errno), _) => fail(&monitor, Phase::Start, errno),
     };
     super::stage::mark(frozen, monitor.as_fd(), Mark::Executed);
     // What init keeps open would stay open for whoever reads or writes at the
     // other end; and what the launcher had open, the host's root among it, is
     // of no use to a process that lives as long as the sandbox.
-    let _ = match &filter {
-        None => fd::close_all_but(0, &[monitor.as_fd(), children.as_fd()]),
-        Some(filter) => fd::close_all_but(0, &[monitor.as_fd(), children.as_fd(), filter.as_fd()]),
-    };
+    let borrowed =
+        [Some(monitor.as_fd()), Some(children.as_fd()), filter.as_ref().map(AsFd::as_fd)];
+    in_place::close_the_rest(frozen.in_place.as_ref(), application, borrowed);
     send(monitor.as_fd(), Message::Running);
-    attend(&monitor, &children, filter.as_ref(), application)
+    let status = attend(&monitor, &children, filter.as_ref(), application);
+    in_place::end_all(frozen);
+    process::exit_now(status)
+}
+
+/// Why the application's process did not execute it.
+enum NotExecuted {
+    /// It could not be confined.
+    Confinement(Errno),
+    /// The program was refused.
+    Program(Errno),
 }
 
 fn fail(monitor: &OwnedFd, phase: Phase, errno: Errno) -> ! {
@@ -58,7 +71,16 @@ fn fail(monitor: &OwnedFd, phase: Phase, errno: Errno) -> ! {
 }
 
 /// Execs the application; comes back only with the reason why it could not.
-fn become_application(frozen: &Frozen, before: Before) -> Errno {
+fn become_application(frozen: &Frozen, before: Before) -> NotExecuted {
+    if let Some(place) = &frozen.in_place
+        && let Err(errno) = in_place::enter_own(place)
+    {
+        return NotExecuted::Confinement(errno);
+    }
+    NotExecuted::Program(execute(frozen, before))
+}
+
+fn execute(frozen: &Frozen, before: Before) -> Errno {
     for number in TOUCHED {
         signal::set_ignored(number, false);
     }
@@ -82,8 +104,14 @@ fn become_application(frozen: &Frozen, before: Before) -> Errno {
     }
 }
 
-/// Waits for children and for the monitor until nothing is left.
-fn attend(monitor: &OwnedFd, children: &OwnedFd, filter: Option<&OwnedFd>, application: i32) -> ! {
+/// Waits for children and for the monitor until nothing is left; gives the
+/// status to end with.
+fn attend(
+    monitor: &OwnedFd,
+    children: &OwnedFd,
+    filter: Option<&OwnedFd>,
+    application: i32,
+) -> i32 {
     loop {
         let mut fds = [
             PollFd::new(children, PollFlags::IN),
@@ -93,20 +121,20 @@ fn attend(monitor: &OwnedFd, children: &OwnedFd, filter: Option<&OwnedFd>, appli
         let count = if filter.is_some() { 3 } else { 2 };
         match poll(&mut fds[..count], None) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => process::exit_now(1),
+            Err(_) => return 1,
         }
         if !fds[1].revents().is_empty() {
             match receive_signal(monitor.as_fd()) {
                 Ok(Some(number)) => deliver(application, number),
                 Ok(None) | Err(Errno::AGAIN | Errno::INTR) => {}
                 // The monitor is gone: so is the sandbox.
-                Err(_) => process::exit_now(1),
+                Err(_) => return 1,
             }
         }
         if count == 3 && !fds[2].revents().is_empty() {
             // Nobody stands before the buses any more.
             send(monitor.as_fd(), Message::FilterGone);
-            process::exit_now(1);
+            return 1;
         }
         if !fds[0].revents().is_empty() {
             while signal::receive(children).is_some() {}
@@ -117,7 +145,7 @@ fn attend(monitor: &OwnedFd, children: &OwnedFd, filter: Option<&OwnedFd>, appli
                     }
                     Ok(Some(_)) => {}
                     Ok(None) => break,
-                    Err(_) => process::exit_now(0),
+                    Err(_) => return 0,
                 }
             }
         }

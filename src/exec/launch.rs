@@ -83,7 +83,7 @@ fn pair() -> Result<(OwnedFd, OwnedFd), NotRunning> {
         .map_err(NotRunning::Launcher)
 }
 
-fn fork(namespaces: NewNamespaces) -> Result<Fork, Errno> {
+fn fork(namespaces: Option<NewNamespaces>) -> Result<Fork, Errno> {
     match process::clone_into(namespaces) {
         Err(Errno::NOSYS) => process::clone_into_by_registers(namespaces),
         other => other,
@@ -99,7 +99,7 @@ fn start_filter(
     observers: Observers<'_>,
 ) -> Result<(Filter, OwnedFd), NotRunning> {
     let (for_sandbox, for_filter) = pair()?;
-    match fork(plan.namespaces) {
+    match fork(Some(plan.namespaces)) {
         Ok(Fork::Child) => {
             drop(for_sandbox);
             arguments.replace(b"pinfold-bus");

@@ -11,9 +11,13 @@
 //! application, which inherits everything. Both sides talk over one
 //! sequenced-packet socket in messages of 16 bytes; its end tells each side
 //! that the other is gone.
+//!
+//! Where there are no namespaces, by a person's express wish, the same
+//! processes do the same, and `in_place` has what is different.
 
 pub mod filter;
 pub mod handshake;
+pub mod in_place;
 pub mod init;
 pub mod launch;
 pub mod monitor;

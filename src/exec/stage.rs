@@ -45,13 +45,13 @@ pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>, filter: Option<BorrowedFd
     rustix::process::umask(Mode::empty());
     let host = open_host().during(Phase::IdMaps)?;
     map_ids(frozen, host.as_fd()).during(Phase::IdMaps)?;
-    if frozen.namespaces.network {
+    if frozen.namespaces.is_some_and(|new| new.network) {
         net::loopback_up().during(Phase::Loopback)?;
     }
     mark(frozen, monitor, Mark::Mapped);
     let terms = Terms {
         locks_user_namespaces: frozen.locks_user_namespaces,
-        own_processes: frozen.namespaces.processes,
+        own_processes: frozen.namespaces.is_some_and(|new| new.processes),
         without: frozen.without,
         filter,
     };
@@ -117,7 +117,8 @@ fn enter_inner_user(frozen: &Frozen, proc: Option<&OwnedFd>) -> Outcome {
         .during(Phase::InnerIdMaps)
 }
 
-fn enter_folder(frozen: &Frozen) -> Result<(), Errno> {
+/// Enters the working folder.
+pub(super) fn enter_folder(frozen: &Frozen) -> Result<(), Errno> {
     rustix::process::chdir(&frozen.cwd).or_else(|_| rustix::process::chdir(&frozen.home))
 }
 
@@ -166,7 +167,8 @@ fn confine_self(frozen: &Frozen, root: BorrowedFd<'_>, monitor: BorrowedFd<'_>) 
     Ok(())
 }
 
-fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
+/// Whether the other end of a socket is gone.
+pub(super) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -181,7 +183,11 @@ pub fn run(
     filter: Option<OwnedFd>,
     before: super::launch::Before,
 ) -> ! {
-    match build(frozen, monitor.as_fd(), filter.as_ref().map(AsFd::as_fd)) {
+    let built = match frozen.in_place {
+        None => build(frozen, monitor.as_fd(), filter.as_ref().map(AsFd::as_fd)),
+        Some(_) => super::in_place::confine(frozen, monitor.as_fd()),
+    };
+    match built {
         Ok(()) => super::init::run(frozen, monitor, filter, before),
         Err(failure) => {
             send(monitor.as_fd(), Message::Failed(failure));

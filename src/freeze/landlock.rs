@@ -34,6 +34,9 @@ pub struct FrozenLandlock {
     /// Rules for what only the sandbox has: a path relative to its root, and
     /// the kernel's access bits.
     pub inside: Vec<(CString, u64)>,
+    /// Rules for entries of the folder that the process which the ruleset is
+    /// for has in /proc.
+    pub own_process: Vec<(CString, u64)>,
 }
 
 /// What a kernel with this ABI version cannot do of what is asked for.
@@ -92,6 +95,41 @@ pub fn freeze(
     abi: u32,
     scopes: BitFlags<Scope>,
 ) -> Result<Option<FrozenLandlock>, Diagnostic> {
+    demands(plan, abi)?;
+    if abi == 0 {
+        return Ok(None);
+    }
+    build(plan, witnesses, abi, scopes, None).map(Some).map_err(|error| no_ruleset(plan, error))
+}
+
+/// Makes the two rulesets of a sandbox without namespaces: that of init, which
+/// may use `proc` as a whole, and that of the application, which is entered
+/// within it by the application's process.
+///
+/// # Errors
+/// When the policy requires what the kernel does not have, and without a
+/// landlock.
+pub fn freeze_both(
+    plan: &LandlockPlan,
+    witnesses: &Witnesses<'_>,
+    abi: u32,
+    proc: BorrowedFd<'_>,
+) -> Result<(FrozenLandlock, FrozenLandlock), Diagnostic> {
+    demands(plan, abi)?;
+    let made = |proc| {
+        build(plan, witnesses, abi, ALL_SCOPES, proc).map_err(|error| no_ruleset(plan, error))
+    };
+    Ok((made(Some(proc))?, made(None)?))
+}
+
+fn no_ruleset(plan: &LandlockPlan, error: Box<dyn std::error::Error>) -> Diagnostic {
+    Diagnostic::error(Code::StepFailed, "cannot make the landlock ruleset")
+        .at(&plan.origin)
+        .because(error)
+}
+
+/// Checks what the policy requires of the kernel.
+fn demands(plan: &LandlockPlan, abi: u32) -> Result<(), Diagnostic> {
     let lacking = missing(abi);
     if plan.mode == LandlockMode::Require && !lacking.is_empty() {
         return Err(Diagnostic::error(
@@ -102,14 +140,7 @@ pub fn freeze(
         .because(format!("landlock ABI {abi} lacks: {}", lacking.join(", ")))
         .hint("use a later kernel, or state landlock = \"best\""));
     }
-    if abi == 0 {
-        return Ok(None);
-    }
-    build(plan, witnesses, abi, scopes).map(Some).map_err(|error| {
-        Diagnostic::error(Code::StepFailed, "cannot make the landlock ruleset")
-            .at(&plan.origin)
-            .because(error)
-    })
+    Ok(())
 }
 
 /// Lets the standard streams be opened anew by their names in /dev and /proc,
@@ -157,6 +188,7 @@ fn build(
     witnesses: &Witnesses<'_>,
     abi: u32,
     scopes: BitFlags<Scope>,
+    proc: Option<BorrowedFd<'_>>,
 ) -> Result<FrozenLandlock, Box<dyn std::error::Error>> {
     let kernel = ABI::from(i32::try_from(abi.min(NEWEST_NUMBER))?);
     let handled =
@@ -180,6 +212,11 @@ fn build(
     }
     let mut ruleset = ruleset.create()?;
     let mut inside = Vec::new();
+    let mut own_process = Vec::new();
+    if let Some(proc) = proc {
+        let rights = rights(Access::Use, Kind::Folder) & handled;
+        ruleset = ruleset.add_rule(PathBeneath::new(proc, rights))?;
+    }
     for rule in &plan.rules {
         let rights = rights(rule.access, rule.kind) & handled;
         match &rule.object {
@@ -194,6 +231,9 @@ fn build(
                 };
                 inside.push((CString::new(path)?, rights.bits()));
             }
+            LandlockObject::OwnProcess(name) => {
+                own_process.push((CString::new(name.as_str())?, rights.bits()));
+            }
         }
     }
     if plan.files {
@@ -206,5 +246,5 @@ fn build(
         ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
     }
     let ruleset = Option::<OwnedFd>::from(ruleset).ok_or("the kernel gave no ruleset")?;
-    Ok(FrozenLandlock { ruleset, inside })
+    Ok(FrozenLandlock { ruleset, inside, own_process })
 }

@@ -11,6 +11,7 @@
 pub mod authority;
 pub mod filter;
 pub mod folders;
+pub mod in_place;
 pub mod landlock;
 pub mod seccomp;
 pub mod tree;
@@ -22,12 +23,13 @@ use crate::model::AppId;
 use crate::model::barrier::{Barrier, Barriers};
 use crate::model::path::AbsPath;
 use crate::model::permission::Nested;
-use crate::model::plan::{Action, Kind, Plan};
+use crate::model::plan::{Action, Kind, Plan, Tier};
 use crate::report::{Code, Diagnostic};
 use crate::sys::confine::Instruction;
 use crate::sys::process::{NewNamespaces, StringArray};
 
 use filter::FrozenFilter;
+use in_place::InPlace;
 use landlock::FrozenLandlock;
 use tree::FrozenTree;
 
@@ -45,8 +47,8 @@ pub struct Here<'a> {
 
 /// A plan that is ready for the child.
 pub struct Frozen {
-    /// What the clone makes.
-    pub namespaces: NewNamespaces,
+    /// What the clone makes; nothing in [`Tier::Landlock`].
+    pub namespaces: Option<NewNamespaces>,
     /// Whether no user namespace may be made inside.
     pub locks_user_namespaces: bool,
     /// A line of `uid_map`.
@@ -63,6 +65,8 @@ pub struct Frozen {
     pub landlock: Option<FrozenLandlock>,
     /// The system call filter.
     pub filter: Vec<Instruction>,
+    /// What there is in place of namespaces, where there are none.
+    pub in_place: Option<InPlace>,
     /// The program.
     pub program: CString,
     /// Its arguments.
@@ -95,10 +99,22 @@ fn c_string(text: &str) -> Result<CString, Diagnostic> {
 pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagnostic> {
     let own = own_places(plan);
     let (tree, witnesses) = tree::freeze(&plan.tree, fs, &own, here)?;
+    let (landlock, in_place) = match plan.tier {
+        Tier::Namespaces => {
+            let abi = here.landlock_abi;
+            (landlock::freeze(&plan.landlock, &witnesses, abi, landlock::ALL_SCOPES)?, None)
+        }
+        // The tree is not made; what its witnesses are open on is what the
+        // rules hang on.
+        Tier::Landlock => {
+            let (init, place) = in_place::freeze(plan, fs, witnesses, here)?;
+            (Some(init), Some(place))
+        }
+    };
     let process = &plan.process;
     let texts =
         |list: &[String]| list.iter().map(|text| c_string(text)).collect::<Result<Vec<_>, _>>();
-    let environment = process
+    let mut environment = process
         .environment
         .iter()
         .map(|(name, value)| c_string(&format!("{name}={value}")))
@@ -106,6 +122,11 @@ pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagn
     let variable = |name: &str| {
         process.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     };
+    let mut kept = variable("WAYLAND_SOCKET").map(kept).transpose()?;
+    if let Some(number) = in_place.as_ref().and_then(InPlace::connection) {
+        environment.push(c_string(&format!("WAYLAND_SOCKET={number}"))?);
+        kept = Some(number);
+    }
     let Some(arch) = seccomp::Arch::native() else {
         return Err(Diagnostic::error(
             Code::HostKernel,
@@ -113,22 +134,18 @@ pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagn
         ));
     };
     Ok(Frozen {
-        namespaces: NewNamespaces {
+        namespaces: (plan.tier == Tier::Namespaces).then(|| NewNamespaces {
             network: plan.namespaces.network && !here.without.has(Barrier::Network),
             processes: !here.without.has(Barrier::Processes),
             ipc: !here.without.has(Barrier::Ipc),
-        },
+        }),
         locks_user_namespaces: plan.syscalls.nested == Nested::None
             && !here.without.has(Barrier::UserNamespaces),
         uid_map: format!("{0} {0} 1\n", plan.identity.uid).into_bytes(),
         gid_map: format!("{0} {0} 1\n", plan.identity.gid).into_bytes(),
         hostname: plan.namespaces.hostname.clone().into_bytes(),
-        landlock: landlock::freeze(
-            &plan.landlock,
-            &witnesses,
-            here.landlock_abi,
-            landlock::ALL_SCOPES,
-        )?,
+        landlock,
+        in_place,
         filter: seccomp::program(&plan.syscalls, arch),
         tree,
         bus: plan.filter.as_ref().map(|plan| filter::freeze(plan, fs, here)).transpose()?,
@@ -137,7 +154,7 @@ pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagn
         environment: StringArray::new(environment),
         cwd: c_string(process.cwd.as_str())?,
         home: c_string(variable("HOME").unwrap_or("/"))?,
-        kept: variable("WAYLAND_SOCKET").map(kept).transpose()?,
+        kept,
         timed: false,
         without: here.without,
     })

@@ -101,7 +101,8 @@ pub struct FrozenTree {
     pub steps: Vec<FrozenStep>,
 }
 
-fn relative(path: &AbsPath) -> Result<CString, Diagnostic> {
+/// A path of the host from its root.
+pub(super) fn relative(path: &AbsPath) -> Result<CString, Diagnostic> {
     match path.as_str() {
         "/" => c_string("."),
         path => c_string(&path[1..]),

@@ -19,6 +19,8 @@ pub struct Plan {
     pub version: u32,
     /// The application.
     pub app: AppId,
+    /// By which means it is confined.
+    pub tier: Tier,
     /// Whose ids the application has.
     pub identity: Identity,
     /// Namespaces.
@@ -26,7 +28,9 @@ pub struct Plan {
     /// Folders and files that must exist on the host before anything is
     /// bound, made where they are missing.
     pub host: Vec<HostStep>,
-    /// The file tree, outermost first.
+    /// The file tree, outermost first. In [`Tier::Landlock`], where nothing is
+    /// mounted, binds are all it has, each with the host's path as its place:
+    /// they say what is open where it lies.
     pub tree: Vec<Step>,
     /// Landlock.
     pub landlock: LandlockPlan,
@@ -43,6 +47,34 @@ pub struct Plan {
     pub notes: Vec<Note>,
 }
 
+impl Plan {
+    /// Whether the application is kept from every network but a loopback
+    /// interface of its own, if it has that.
+    pub fn is_without_network(&self) -> bool {
+        match &self.syscalls.unseparated {
+            None => self.namespaces.network,
+            Some(unseparated) => !unseparated.network,
+        }
+    }
+}
+
+/// The means by which an application is confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Namespaces, and landlock and the filter behind them.
+    Namespaces,
+    /// Landlock and the filter alone, on hosts that refuse namespaces and
+    /// only where the person asks for it.
+    Landlock,
+}
+
+impl Tier {
+    /// The version of landlock below which [`Tier::Landlock`] is impossible:
+    /// the first that keeps signals inside.
+    pub const LEAST_LANDLOCK: u32 = 6;
+}
+
 /// The version of [`Plan`]'s JSON.
 pub const VERSION: u32 = 1;
 
@@ -56,14 +88,15 @@ pub struct Identity {
 }
 
 /// Which namespaces are new. User (twice), mount, pid, ipc, uts and cgroup
-/// always are.
+/// always are, but for [`Tier::Landlock`], which has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespaces {
     /// Whether the network namespace is new, with only a loopback interface.
     pub network: bool,
     /// Where that was decided.
     pub network_origin: Origin,
-    /// The host name inside.
+    /// The host name inside; empty where the host's is left, in
+    /// [`Tier::Landlock`].
     pub hostname: String,
     /// How many user namespaces may be made inside: 0 locks it.
     pub nested: u32,
@@ -268,6 +301,9 @@ pub enum LandlockObject {
     Host(AbsPath),
     /// A thing that only the sandbox has, by its place inside.
     Inside(AbsPath),
+    /// An entry of the folder that the application's own process has in the
+    /// host's /proc.
+    OwnProcess(String),
 }
 
 /// One landlock rule.
@@ -318,6 +354,22 @@ pub struct SyscallPlan {
     /// be made. Not where the owner would be root, since the mounts on which
     /// such a file is harmless are only those of the sandbox.
     pub makes_set_id: bool,
+    /// What has to be shut because no namespace separates the application
+    /// from the host; none where namespaces do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseparated: Option<Unseparated>,
+}
+
+/// What the filter has to know of an application that has no namespaces. It
+/// then refuses by itself what reaches other processes, shared memory and the
+/// marks of files by name, and sockets as far as they are not stated here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseparated {
+    /// Whether sockets of the host's network may be made.
+    pub network: bool,
+    /// Whether unix sockets may be made that can be connected by name. Only
+    /// where landlock governs which.
+    pub unix_sockets: bool,
 }
 
 /// A message bus of the host.
@@ -396,6 +448,10 @@ pub struct ProcessPlan {
     pub environment: Vec<(String, String)>,
     /// The folder that it starts in.
     pub cwd: AbsPath,
+    /// The compositor's socket, where the launcher itself connects to it and
+    /// hands the connection over in `WAYLAND_SOCKET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compositor: Option<AbsPath>,
     /// Where the command was stated.
     pub origin: Origin,
 }

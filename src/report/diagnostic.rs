@@ -94,6 +94,8 @@ codes! {
     HostKernel = "E0503" => Host,
     /// The environment that Pinfold was started in is not usable.
     HostEnvironment = "E0504" => Host,
+    /// What is asked for needs namespaces, and the run is to go without.
+    NotInTier = "E0505" => Host,
     /// A step of building the sandbox failed.
     StepFailed = "E0601" => SetUp,
     /// The instance's record cannot be kept.

@@ -16,7 +16,7 @@ use crate::model::origin::{List, Origin};
 use crate::model::path::AbsPath;
 use crate::model::permission::{Nested, NetworkMode};
 use crate::model::plan::{
-    Action, Bus, BusAccess, BusPlan, BusRule, FilterPlan, Kind, Slot, Step, Weight,
+    Action, Bus, BusAccess, BusPlan, BusRule, FilterPlan, Kind, Slot, Step, Tier, Weight,
 };
 
 use super::Resolution;
@@ -101,6 +101,14 @@ pub fn resolve(r: &mut Resolution<'_>) {
         let mut rules = Rules::default();
         rules.registry(&accessible.origin);
         wanted.push((Bus::Accessibility, rules.list, accessible.origin.clone()));
+    }
+    if r.request.tier == Tier::Landlock {
+        // The filter has a root of its own, by which portals know whose calls
+        // it hands on, and a socket that the application would connect to.
+        for (bus, _, origin) in wanted.drain(..) {
+            let text = format!("the {} bus is not to be had without namespaces", name(bus));
+            r.note(Weight::Warning, text, Some(&origin), None);
+        }
     }
     let plans: Vec<BusPlan> =
         wanted.into_iter().filter_map(|(bus, rules, origin)| one(r, bus, rules, origin)).collect();

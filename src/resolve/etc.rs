@@ -5,7 +5,7 @@ use crate::host::NodeKind;
 use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::permission::{Device, NetworkMode};
-use crate::model::plan::{Action, Kind, Slot, Weight};
+use crate::model::plan::{Action, Kind, Slot, Tier, Weight};
 
 use super::Resolution;
 use super::base::fixed;
@@ -113,7 +113,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
             entry(r, &place, &Origin::builtin(&format!("/etc/{name}: {why}")));
         }
     }
-    if network {
+    if network && r.request.tier == Tier::Namespaces {
         r.note(
             Weight::Info,
             "names of hosts are looked up as /etc/resolv.conf says when the run begins; a change of network that replaces the file is not seen".to_owned(),

@@ -21,7 +21,7 @@ use crate::model::manifest::PathGrant;
 use crate::model::origin::{Layer, Origin, Sourced};
 use crate::model::path::{AbsPath, Base, Glob, PathExpr};
 use crate::model::permission::HomeKind;
-use crate::model::plan::{Action, HostStep, Kind, Weight};
+use crate::model::plan::{Action, HostStep, Kind, Tier, Weight};
 use crate::report::{Code, Diagnostic};
 
 use super::links::{Links, NotFound};
@@ -637,9 +637,14 @@ fn place(
             true => (Weight::Notice, Some("make the denied path, and the rest is shown whole")),
             false => (Weight::Info, None),
         };
-        let text = format!(
-            "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
-        );
+        let text = match r.request.tier {
+            Tier::Namespaces => format!(
+                "{dest} is shown as its present entries without protected and denied ones; new names at that level stay in the application's own home"
+            ),
+            Tier::Landlock => format!(
+                "of {dest} only its present entries are open, without protected and denied ones; it cannot be listed, and there can be no new names at that level"
+            ),
+        };
         r.note(weight, text, Some(&grant.origin), hint);
     }
     apart(r, grant, &dest);

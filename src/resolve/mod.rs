@@ -16,12 +16,14 @@
 //! files          denials, against all of the above
 //! environment    variables, by allow-list
 //! tree           parents, order, landlock rules
+//! degraded       all of it once more without namespaces, where that is asked
 //! ```
 
 mod arguments;
 mod audio;
 mod base;
 pub mod bus;
+pub mod degraded;
 mod devices;
 mod display;
 mod environment;
@@ -45,7 +47,7 @@ use crate::model::path::AbsPath;
 use crate::model::permission::{LandlockMode, Nested, NetworkMode};
 use crate::model::plan::{
     Action, FilterPlan, HostStep, Identity, Kind, LandlockPlan, Namespaces, Note, Plan,
-    ProcessPlan, SyscallPlan, VERSION, Weight,
+    ProcessPlan, SyscallPlan, Tier, VERSION, Weight,
 };
 use crate::report::{Code, Diagnostic};
 
@@ -77,6 +79,8 @@ pub struct Request {
     pub only_looks: bool,
     /// Real folders in which applications have been allowed to write before.
     pub written: Vec<AbsPath>,
+    /// By which means the application is to be confined.
+    pub tier: Tier,
 }
 
 /// A plan under construction.
@@ -151,7 +155,15 @@ pub fn resolve(
     let cwd = arguments::working_folder(&r);
     environment::resolve(&mut r);
     let Some(command) = command else { return Err(r.errors) };
-    r.finish(command, cwd)
+    let real_home = r.home.clone();
+    let plan = r.finish(command, cwd)?;
+    match request.tier {
+        Tier::Namespaces => Ok(plan),
+        Tier::Landlock => {
+            let around = degraded::Around { policy, facts, fs, home: &real_home };
+            degraded::degraded(plan, &around)
+        }
+    }
 }
 
 /// Refuses keys that are understood but not carried out yet.
@@ -321,6 +333,7 @@ impl Resolution<'_> {
         Ok(Plan {
             version: VERSION,
             app: self.policy.id.clone(),
+            tier: Tier::Namespaces,
             identity: Identity { uid: self.facts.uid, gid: self.facts.gid },
             namespaces: Namespaces {
                 network: network != NetworkMode::Host,
@@ -348,6 +361,7 @@ impl Resolution<'_> {
                     || settings.network.listen.is_stated(),
                 signals_scoped: self.facts.kernel.landlock_abi >= 6,
                 makes_set_id: self.facts.uid != 0,
+                unseparated: None,
             },
             tree,
             process: ProcessPlan {
@@ -355,6 +369,7 @@ impl Resolution<'_> {
                 arguments: command.arguments,
                 environment: self.environment.into_iter().collect(),
                 cwd,
+                compositor: None,
                 origin: command.origin,
             },
             filter: self.filter,

@@ -295,13 +295,7 @@ pub fn landlock_rules(steps: &[Step]) -> Vec<LandlockRule> {
                 (LandlockObject::Inside(dest.clone()), Kind::File, Access::Read)
             }
             Action::Bind { source, kind, write, exec, device, .. } => {
-                let access = match (device, write, exec) {
-                    (true, ..) => Access::Use,
-                    (_, true, true) => Access::WriteExec,
-                    (_, true, false) => Access::Write,
-                    (_, false, true) => Access::ReadExec,
-                    (_, false, false) => Access::Read,
-                };
+                let access = bind_access(*write, *exec, *device);
                 (LandlockObject::Host(source.clone()), *kind, access)
             }
             Action::Proc { dest } | Action::DevPts { dest } => {
@@ -321,6 +315,17 @@ pub fn landlock_rules(steps: &[Step]) -> Vec<LandlockRule> {
         rules.push(LandlockRule { object, kind, access });
     }
     rules
+}
+
+/// What a bind with these rights lets through.
+pub fn bind_access(write: bool, exec: bool, device: bool) -> Access {
+    match (device, write, exec) {
+        (true, ..) => Access::Use,
+        (_, true, true) => Access::WriteExec,
+        (_, true, false) => Access::Write,
+        (_, false, true) => Access::ReadExec,
+        (_, false, false) => Access::Read,
+    }
 }
 
 impl Access {

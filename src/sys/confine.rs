@@ -74,6 +74,21 @@ pub fn drop_capabilities() -> Result<()> {
     )
 }
 
+/// Empties the capability sets of a process that has no right to shrink its
+/// bounding set. It needs none: for who is not root, and with no_new_privs,
+/// no exec fills them again.
+///
+/// # Errors
+/// Those of `prctl(2)` and `capset(2)`.
+pub fn drop_own_capabilities() -> Result<()> {
+    rustix::thread::clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )
+}
+
 /// Loads a system call filter for this process and its children.
 ///
 /// # Errors

@@ -25,13 +25,16 @@ pub fn close_range(first: u32, last: u32) -> Result<()> {
     Ok(())
 }
 
-/// Closes every descriptor from `first` on but these, at most four, without
-/// allocating.
+/// As many descriptors can be kept by [`close_all_but`] at most.
+pub const MOST_KEPT: usize = 40;
+
+/// Closes every descriptor from `first` on but these, at most [`MOST_KEPT`],
+/// without allocating.
 ///
 /// # Errors
-/// ENOSYS before Linux 5.9; E2BIG for more than four.
+/// ENOSYS before Linux 5.9; E2BIG for more.
 pub fn close_all_but(first: u32, kept: &[BorrowedFd<'_>]) -> Result<()> {
-    let mut numbers = [0u32; 4];
+    let mut numbers = [0u32; MOST_KEPT];
     let numbers = numbers.get_mut(..kept.len()).ok_or(super::Errno::TOOBIG)?;
     for (to, from) in numbers.iter_mut().zip(kept) {
         *to = from.as_raw_fd().cast_unsigned();
@@ -98,6 +101,22 @@ pub fn is_connection(number: i32) -> bool {
     rustix::net::sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
         && rustix::net::sockopt::socket_type(socket) == Ok(SocketType::STREAM)
         && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some())
+}
+
+/// Whether a number is open on a socket of the unix family that can still be
+/// led to a name: one that is not connected, or for datagrams, which can be
+/// sent to anybody.
+pub fn is_loose_socket(number: i32) -> bool {
+    if number < 0 {
+        return false;
+    }
+    // SAFETY: nothing is closed or kept; a number that is not open is refused
+    // by each of the calls with EBADF.
+    let socket = unsafe { BorrowedFd::borrow_raw(number) };
+    let is_tied = rustix::net::sockopt::socket_type(socket)
+        .is_ok_and(|kind| kind == SocketType::STREAM || kind == SocketType::SEQPACKET)
+        && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some());
+    rustix::net::sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX) && !is_tied
 }
 
 /// A descriptor of our own for what the caller of the program named by

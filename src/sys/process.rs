@@ -57,14 +57,14 @@ struct CloneArgs {
     tls: u64,
 }
 
-/// Forks into new namespaces with one call.
+/// Forks into new namespaces with one call; without any, plainly.
 ///
 /// # Errors
 /// Those of `clone3(2)`: EPERM or ENOSPC where the host refuses namespaces,
 /// ENOSYS where a filter refuses the call itself. [`Errno::DEADLK`] when the
 /// process has threads: the copy would be unsound.
-pub fn clone_into(namespaces: NewNamespaces) -> Result<Fork> {
-    clone_with(namespaces.flags())
+pub fn clone_into(namespaces: Option<NewNamespaces>) -> Result<Fork> {
+    clone_with(namespaces.map_or(0, NewNamespaces::flags))
 }
 
 /// Forks, with a handle on the child.
@@ -104,12 +104,12 @@ fn clone_with(flags: c_int) -> Result<Fork> {
 ///
 /// # Errors
 /// As [`clone_into`].
-pub fn clone_into_by_registers(namespaces: NewNamespaces) -> Result<Fork> {
+pub fn clone_into_by_registers(namespaces: Option<NewNamespaces>) -> Result<Fork> {
     if !is_single_threaded() {
         return Err(Errno::DEADLK);
     }
     let mut pidfd: c_int = -1;
-    let flags = namespaces.flags() | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let flags = namespaces.map_or(0, NewNamespaces::flags) | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: as in `clone_into`; a null stack keeps the copy of ours, and
     // the third argument is where CLONE_PIDFD stores the handle on both
     // architectures (the order of the last two differs, and both are null).
@@ -277,6 +277,17 @@ pub fn start_sharing<F: FnMut() -> i32>(run: &mut F) -> Result<i32> {
         )
     }))?;
     Ok(pid as i32)
+}
+
+/// Ends, at one blow, every process that this one may signal, but for itself.
+/// The kernel holds its list of processes still meanwhile, so that none slips
+/// away by a fork.
+///
+/// Without a landlock domain that keeps signals inside that is every process
+/// of the user: only a process that is known to be in one may call this.
+pub fn kill_all_in_reach() {
+    // SAFETY: no memory is passed. With nobody in reach it answers ESRCH.
+    let _ = unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 
 /// What became of a child.

@@ -10,6 +10,9 @@ use super::{Result, checked};
 pub struct Set(u64);
 
 impl Set {
+    /// Every signal; KILL and STOP, which cannot be held, do not mind.
+    pub const ALL: Set = Set(u64::MAX);
+
     /// The set of these signals.
     pub const fn of(signals: &[i32]) -> Set {
         let mut bits = 0;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::model::permission::Word;
-use crate::model::plan::{Action, Kind, LandlockObject, Plan, Slot, Weight};
+use crate::model::plan::{Action, Kind, LandlockObject, Plan, Slot, Tier, Weight};
 use crate::report::escape::safe;
 
 /// What a step does, to be read after "cannot" or as a line of a list.
@@ -54,6 +54,15 @@ pub fn sentence(action: &Action) -> String {
     }
 }
 
+fn namespaces(plan: &Plan, line: &mut impl FnMut(String)) {
+    let network = if plan.namespaces.network { "new network" } else { "the host's network" };
+    line(format!(
+        "namespaces: new user (twice), mount, pid, ipc, uts, cgroup; {network} ({})",
+        plan.namespaces.network_origin
+    ));
+    line(format!("host name: {}", plan.namespaces.hostname));
+}
+
 /// The whole plan.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
@@ -62,19 +71,28 @@ pub fn text(plan: &Plan) -> String {
     };
     line(format!("plan for {}", plan.app));
     line(format!("user {}, group {}, no capabilities", plan.identity.uid, plan.identity.gid));
-    let network = if plan.namespaces.network { "new network" } else { "the host's network" };
-    line(format!(
-        "namespaces: new user (twice), mount, pid, ipc, uts, cgroup; {network} ({})",
-        plan.namespaces.network_origin
-    ));
-    line(format!("host name: {}", plan.namespaces.hostname));
+    if plan.tier == Tier::Namespaces {
+        namespaces(plan, &mut line);
+    } else {
+        let network = if plan.is_without_network() { "no network" } else { "the host's network" };
+        line(format!(
+            "namespaces: none; landlock and the filter alone; {network} ({})",
+            plan.namespaces.network_origin
+        ));
+    }
     for step in &plan.host {
         line(format!(
             "on the host: make the folder {} if it is missing ({})",
             step.folder, step.origin
         ));
     }
-    line("file tree:".to_owned());
+    if let Some(socket) = &plan.process.compositor {
+        line(format!("on the host: connect to {socket}, and hand the connection over"));
+    }
+    line(match plan.tier {
+        Tier::Namespaces => "file tree:".to_owned(),
+        Tier::Landlock => "open where it lies:".to_owned(),
+    });
     for (number, step) in plan.tree.iter().enumerate() {
         line(format!("{:>4}. {} ({})", number + 1, sentence(&step.action), step.origin));
     }
@@ -83,6 +101,7 @@ pub fn text(plan: &Plan) -> String {
         let place = match &rule.object {
             LandlockObject::Host(path) => format!("the host's {path}"),
             LandlockObject::Inside(path) => path.to_string(),
+            LandlockObject::OwnProcess(name) => format!("its own process's /proc/self/{name}"),
         };
         line(format!("      {:?}: {place}", rule.access));
     }

@@ -15,7 +15,7 @@ use crate::model::manifest::Policy;
 use crate::model::origin::{Layer, Origin};
 use crate::model::path::AbsPath;
 use crate::model::permission::{Device, HomeKind, Nested, SyscallFeature, Word, X11Mode};
-use crate::model::plan::{Action, Kind, Note, Plan, Slot, Step, Weight};
+use crate::model::plan::{Action, Kind, Note, Plan, Slot, Step, Tier, Weight};
 use crate::report::escape::safe;
 
 use super::layout::wrapped;
@@ -540,7 +540,9 @@ impl<'a> Reading<'a> {
         let shows =
             |part: &str| stated_binds(self.plan).any(|(_, bind)| bind.dest.as_str().contains(part));
         let runtime = format!("/run/user/{}/wayland-", self.plan.identity.uid);
-        let wayland = shows(&runtime) || variable(self.plan, "WAYLAND_SOCKET").is_some();
+        let wayland = shows(&runtime)
+            || variable(self.plan, "WAYLAND_SOCKET").is_some()
+            || self.plan.process.compositor.is_some();
         let x11 = shows("/tmp/.X11-unix/")
             || self.plan.tree.iter().any(|step| {
                 matches!(&step.action, Action::Fill { slot: Slot::XCookie { .. }, .. })
@@ -605,9 +607,8 @@ impl<'a> Reading<'a> {
     }
 
     fn network(&mut self) -> Section {
-        let namespaces = &self.plan.namespaces;
-        let origin = &namespaces.network_origin;
-        if namespaces.network {
+        let origin = &self.plan.namespaces.network_origin;
+        if self.plan.is_without_network() {
             let stated = (!is_for_everybody(origin)).then_some(origin);
             let mut lines = vec![absent("No network", stated)];
             lines.extend(self.remarks(origin));
@@ -737,11 +738,17 @@ impl<'a> Reading<'a> {
             let rows = TABLE.iter().filter(|row| row.numbers.on(arch).is_some());
             rows.filter(|row| !matches!(row.rule.answer(&plan.syscalls), Answer::Allow)).count()
         });
-        let mut lines = vec![
-            fact(format!(
+        let separation = match plan.tier {
+            Tier::Namespaces => fact(format!(
                 "namespaces of its own: user, mount, pid, ipc, uts, cgroup{network}; host name {}",
                 plan.namespaces.hostname
             )),
+            Tier::Landlock => {
+                line(LineKind::Risk, "no namespaces: landlock and the filter alone", None)
+            }
+        };
+        let mut lines = vec![
+            separation,
             fact("no capabilities, and no way to get any (no_new_privs)"),
             fact(format!("a filter that refuses or checks {refused} system calls")),
         ];
@@ -773,10 +780,16 @@ impl<'a> Reading<'a> {
         section(
             "everybody",
             "What everybody gets",
-            vec![fact(format!(
-                "the system's programs to read, minimal devices, private places to write, fonts \
-                 and themes: {count} steps, which `pinfold plan` lists"
-            ))],
+            vec![fact(match self.plan.tier {
+                Tier::Namespaces => format!(
+                    "the system's programs to read, minimal devices, private places to write, \
+                     fonts and themes: {count} steps, which `pinfold plan` lists"
+                ),
+                Tier::Landlock => format!(
+                    "the system's programs to read and minimal devices, where they lie: {count} \
+                     things, which `pinfold plan` lists"
+                ),
+            })],
         )
     }
 

@@ -10,8 +10,9 @@ use std::fs;
 
 use pinfold::model::origin::Layer;
 use pinfold::model::path::AbsPath;
-use pinfold::model::plan::{Access, Action, Kind, LandlockObject, Plan};
-use pinfold::resolve::protected;
+use pinfold::model::plan::{Access, Action, Kind, LandlockObject, Plan, Tier};
+use pinfold::report::Diagnostic;
+use pinfold::resolve::{Request, protected};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -224,18 +225,45 @@ fn real(host: &Host, at: &AbsPath) -> AbsPath {
     here
 }
 
+/// What the resolver makes of statements.
+fn ask(
+    host: &Host,
+    stated: &[Stated],
+    kind: &str,
+    request: &Request,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut stated = stated.to_vec();
+    stated.sort_by_key(|one| one.layer);
+    let texts: Vec<(Layer, String)> = stated.iter().map(|one| (one.layer, one.text())).collect();
+    let mut layers = vec![(Layer::Vendor, kind)];
+    layers.extend(texts.iter().map(|(layer, text)| (*layer, text.as_str())));
+    host.ask(&layers, request)
+}
+
+/// What there is in the home and beside it.
+fn things(host: &Host) -> Vec<AbsPath> {
+    let mut found = vec![path("/home/ada"), path("/srv")];
+    let mut at = 0;
+    while let Some(folder) = found.get(at).cloned() {
+        at += 1;
+        let place = host.tree.at(folder.as_str());
+        if !fs::symlink_metadata(&place).is_ok_and(|about| about.is_dir()) {
+            continue;
+        }
+        for entry in fs::read_dir(place).unwrap().map(Result::unwrap) {
+            // What a link holds is open to everybody.
+            if !entry.file_type().unwrap().is_symlink() {
+                found.push(folder.child(entry.file_name().to_str().unwrap()));
+            }
+        }
+    }
+    found
+}
+
 /// The plan of statements; those that are refused even alone are left out.
 fn plan(host: &Host, stated: &mut Vec<Stated>, shared: bool) -> Plan {
     let kind = if shared { "[home]\nkind = \"shared\"" } else { "" };
-    let ask = |stated: &[Stated]| {
-        let mut stated = stated.to_vec();
-        stated.sort_by_key(|one| one.layer);
-        let texts: Vec<(Layer, String)> =
-            stated.iter().map(|one| (one.layer, one.text())).collect();
-        let mut layers = vec![(Layer::Vendor, kind)];
-        layers.extend(texts.iter().map(|(layer, text)| (*layer, text.as_str())));
-        host.ask(&layers, &nothing_more())
-    };
+    let ask = |stated: &[Stated]| ask(host, stated, kind, &nothing_more());
     stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());
     ask(stated).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
@@ -414,6 +442,48 @@ proptest! {
         }
     }
 
+    /// Without namespaces nothing is open that would not be shown with them:
+    /// where landlock's rules alone reach a thing of the host, or let it be
+    /// written to or executed, some place of the ordinary plan does so too. A
+    /// policy for which that cannot be is refused.
+    #[test]
+    fn without_namespaces_no_more_is_open(
+        entries in tree(), mut stated in statements()
+    ) {
+        let host = grow(&entries);
+        let ordinary = plan(&host, &mut stated, false);
+        let request = Request { tier: Tier::Landlock, ..nothing_more() };
+        let Ok(alone) = ask(&host, &stated, "", &request) else { return Ok(()) };
+        let rights = |access: Access| match access {
+            Access::List | Access::Read => (false, false),
+            Access::ReadExec => (false, true),
+            Access::Use | Access::Write => (true, false),
+            Access::WriteExec => (true, true),
+        };
+        let mut things = things(&host);
+        things.extend(NAMES.iter().map(|name| {
+            real(&host, &path(&name.replace("/*", "").replace('~', "/home/ada")))
+        }));
+        for thing in things {
+            let places = visible(&ordinary, &thing);
+            let may = |right: fn(&Action) -> bool| {
+                places.iter().any(|place| step(&ordinary, place).is_some_and(|s| right(&s.action)))
+            };
+            for rule in &alone.landlock.rules {
+                let LandlockObject::Host(object) = &rule.object else { continue };
+                if !thing.is_within(object) || is_own(&alone, object) {
+                    continue;
+                }
+                let (write, exec) = rights(rule.access);
+                prop_assert!(!places.is_empty(), "{} is open by {}", thing, object);
+                let writes = may(|action| matches!(action, Action::Bind { write: true, .. }));
+                prop_assert!(!write || writes, "{} can be changed by {}", thing, object);
+                let executes = may(|action| matches!(action, Action::Bind { exec: true, .. }));
+                prop_assert!(!exec || executes, "{} can be executed by {}", thing, object);
+            }
+        }
+    }
+
     /// Landlock lets through writing only where a step lets it through too:
     /// in the application's own folders, in what only the sandbox has, and in
     /// what is shown to be written to. So no such rule hangs on, or above,
@@ -439,6 +509,10 @@ proptest! {
                             ) || place.as_str() == "/dev")
                     });
                     prop_assert!(memory, "{} can be written to", place);
+                    continue;
+                }
+                LandlockObject::OwnProcess(name) => {
+                    prop_assert!(false, "a rule for {} without need", name);
                     continue;
                 }
                 LandlockObject::Host(object) => plan

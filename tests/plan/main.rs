@@ -6,6 +6,7 @@
 //! each of them with what was reviewed. `files`, `session` and `keys` ask one
 //! rule at a time; `laws` states what holds for all grants and all trees.
 
+mod degraded;
 mod distributions;
 mod files;
 mod golden;

@@ -13,7 +13,7 @@ use pinfold::model::facts::{HostFacts, KernelFacts};
 use pinfold::model::manifest::{Policy, Settings};
 use pinfold::model::origin::Layer;
 use pinfold::model::path::AbsPath;
-use pinfold::model::plan::Plan;
+use pinfold::model::plan::{Plan, Tier};
 use pinfold::report::Diagnostic;
 use pinfold::resolve::{Forward, Request, resolve};
 use tempfile::TempDir;
@@ -248,5 +248,6 @@ pub fn nothing_more() -> Request {
         shell: false,
         only_looks: false,
         written: Vec::new(),
+        tier: Tier::Namespaces,
     }
 }

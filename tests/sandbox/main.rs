@@ -8,6 +8,7 @@
 mod world;
 
 mod arguments;
+mod degraded;
 mod denials;
 mod ending;
 mod environment;
@@ -50,7 +51,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 17] = [
+    let themes: [fn() -> Vec<Trial>; 18] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -68,6 +69,7 @@ fn main() {
         root::tests,
         faults::tests,
         hosts::tests,
+        degraded::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&arguments, trials).exit();

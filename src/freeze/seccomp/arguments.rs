@@ -60,10 +60,19 @@ fn no_bit(half: Half, mask: u32) -> Clause {
     Clause { argument: 0, half, mask, test: Test::NoneOf(vec![0]), errno: libc::EPERM }
 }
 
+/// Requests that change the marks of a file that is open for reading only
+/// (`linux/fs.h`, `linux/fsverity.h`): FS_IOC_SETFLAGS, the same for 32-bit
+/// programs, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY. A read-only mount
+/// refuses them; landlock does not know them.
+const FILE_MARKS: [u32; 4] = [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x4080_6685];
+
 /// ioctl(2): the request is an `unsigned int` in the kernel.
-pub fn ioctl(_: &SyscallPlan) -> Answer {
+pub fn ioctl(policy: &SyscallPlan) -> Answer {
     let requests = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
-    let requests = requests.map(|request| request as u32).to_vec();
+    let mut requests = requests.map(|request| request as u32).to_vec();
+    if policy.unseparated.is_some() {
+        requests.extend(FILE_MARKS);
+    }
     Answer::Clauses(vec![Clause::low(1, Test::OneOf(requests), libc::EPERM)])
 }
 
@@ -92,16 +101,23 @@ pub fn kcmp(policy: &SyscallPlan) -> Answer {
     Answer::Clauses(vec![Clause::low(2, Test::NoneOf(vec![KCMP_FILE]), libc::EPERM)])
 }
 
+/// The bits of a socket's type that are not flags.
+const SOCK_TYPE_MASK: u32 = 0xf;
+
 /// socket(2): the family and the type are `int`s in the kernel. `SOCK_PACKET`
 /// is refused in every family because with `AF_INET` it yields a packet socket
 /// as `AF_PACKET` does; the type's other bits are flags. MPTCP and SMC carry
 /// TCP connections that landlock does not take for such.
 pub fn socket(policy: &SyscallPlan) -> Answer {
-    const SOCK_TYPE_MASK: u32 = 0xf;
     const SOCK_PACKET: u32 = 10;
     const IPPROTO_SMC: u32 = 256;
-    let mut families =
-        vec![libc::AF_UNSPEC, libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+    let mut families = vec![libc::AF_UNSPEC];
+    if connects_by_name(policy) {
+        families.push(libc::AF_UNIX);
+    }
+    if policy.unseparated.is_none_or(|unseparated| unseparated.network) {
+        families.extend([libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]);
+    }
     for (feature, family) in
         [(SyscallFeature::Canbus, libc::AF_CAN), (SyscallFeature::Bluetooth, libc::AF_BLUETOOTH)]
     {
@@ -122,6 +138,11 @@ pub fn socket(policy: &SyscallPlan) -> Answer {
         clauses.push(Clause::low(2, Test::OneOf(protocols), libc::EPROTONOSUPPORT));
     }
     Answer::Clauses(clauses)
+}
+
+/// Whether unix sockets may be made that a name can be given to.
+fn connects_by_name(policy: &SyscallPlan) -> bool {
+    policy.unseparated.is_none_or(|unseparated| unseparated.unix_sockets)
 }
 
 /// kill(2): 0 means the process group. The application shares that of its
@@ -145,12 +166,61 @@ fn no_set_id(policy: &SyscallPlan, mode: u8) -> Answer {
     }])
 }
 
-/// chmod(2), fchmod(2), creat(2) and mknod(2)
+/// The modes of files are changed by their names, wherever they lie: landlock
+/// does not look, and only a mount that is read-only or absent would refuse.
+fn by_name(policy: &SyscallPlan, otherwise: fn(&SyscallPlan) -> Answer) -> Answer {
+    if policy.unseparated.is_some() { Answer::Errno(libc::EPERM) } else { otherwise(policy) }
+}
+
+/// chmod(2)
+pub fn chmod(policy: &SyscallPlan) -> Answer {
+    by_name(policy, mode_second)
+}
+
+/// fchmodat(2) and fchmodat2(2), with which a descriptor that was opened
+/// without any right (`O_PATH`) works too.
+pub fn chmod_at(policy: &SyscallPlan) -> Answer {
+    by_name(policy, mode_third)
+}
+
+/// utimensat(2), also of 32-bit programs: with a null path it works on an
+/// open descriptor, as futimens(3), and is let through.
+pub fn utimensat(policy: &SyscallPlan) -> Answer {
+    if policy.unseparated.is_none() {
+        return Answer::Allow;
+    }
+    let null = |half| Clause {
+        argument: 1,
+        half,
+        mask: u32::MAX,
+        test: Test::NoneOf(vec![0]),
+        errno: libc::EPERM,
+    };
+    Answer::Clauses(vec![null(Half::Low), null(Half::High)])
+}
+
+/// Refuses a process number in an argument, but for 0, which is the caller:
+/// without a pid namespace it may be any of the user's.
+fn only_own(argument: u8) -> Clause {
+    Clause::low(argument, Test::NoneOf(vec![0]), libc::EPERM)
+}
+
+/// sched_setaffinity(2) and its like, and prlimit(2): a process of the same
+/// user is starved by the one and ended by the other, and landlock does not
+/// look at either.
+pub fn process_first(policy: &SyscallPlan) -> Answer {
+    if policy.unseparated.is_none() {
+        return Answer::Allow;
+    }
+    Answer::Clauses(vec![only_own(0)])
+}
+
+/// fchmod(2), creat(2) and mknod(2)
 pub fn mode_second(policy: &SyscallPlan) -> Answer {
     no_set_id(policy, 1)
 }
 
-/// fchmodat(2), fchmodat2(2), mknodat(2) and open(2)
+/// mknodat(2) and open(2)
 pub fn mode_third(policy: &SyscallPlan) -> Answer {
     no_set_id(policy, 2)
 }
@@ -167,15 +237,27 @@ pub fn openat2(policy: &SyscallPlan) -> Answer {
 
 /// setpriority(2): the process group is the caller's, as for [`kill`], and
 /// landlock does not look at this call.
-pub fn setpriority(_: &SyscallPlan) -> Answer {
+pub fn setpriority(policy: &SyscallPlan) -> Answer {
     const PRIO_PGRP: u32 = 1;
-    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![PRIO_PGRP]), libc::EPERM)])
+    const PRIO_USER: u32 = 2;
+    priority(policy, PRIO_PGRP, PRIO_USER)
+}
+
+/// A call whose first argument says what its second names: one process, all of
+/// a group or all of the user.
+fn priority(policy: &SyscallPlan, group: u32, user: u32) -> Answer {
+    let refused = |kinds| Clause::low(0, Test::OneOf(kinds), libc::EPERM);
+    Answer::Clauses(match policy.unseparated {
+        None => vec![refused(vec![group])],
+        Some(_) => vec![refused(vec![group, user]), only_own(1)],
+    })
 }
 
 /// ioprio_set(2): as setpriority.
-pub fn ioprio_set(_: &SyscallPlan) -> Answer {
+pub fn ioprio_set(policy: &SyscallPlan) -> Answer {
     const IOPRIO_WHO_PGRP: u32 = 2;
-    Answer::Clauses(vec![Clause::low(0, Test::OneOf(vec![IOPRIO_WHO_PGRP]), libc::EPERM)])
+    const IOPRIO_WHO_USER: u32 = 3;
+    priority(policy, IOPRIO_WHO_PGRP, IOPRIO_WHO_USER)
 }
 
 /// The third argument of sendmsg(2), and the fourth of sendto(2) and
@@ -202,13 +284,20 @@ pub fn sendto(policy: &SyscallPlan) -> Answer {
     no_fast_open(policy, 3)
 }
 
-/// socketpair(2): no other family that is allowed has pairs.
-pub fn socketpair(_: &SyscallPlan) -> Answer {
-    Answer::Clauses(vec![Clause::low(
-        0,
-        Test::NoneOf(vec![libc::AF_UNIX as u32]),
-        libc::EAFNOSUPPORT,
-    )])
+/// socketpair(2): no other family that is allowed has pairs. A datagram
+/// socket of a pair can be sent from to any name all the same, and
+/// `SOCK_RAW` yields one; the other kinds stay with their pair.
+pub fn socketpair(policy: &SyscallPlan) -> Answer {
+    let mut clauses =
+        vec![Clause::low(0, Test::NoneOf(vec![libc::AF_UNIX as u32]), libc::EAFNOSUPPORT)];
+    if !connects_by_name(policy) {
+        let tied = [libc::SOCK_STREAM, libc::SOCK_SEQPACKET].map(|kind| kind as u32).to_vec();
+        clauses.push(Clause {
+            mask: SOCK_TYPE_MASK,
+            ..Clause::low(1, Test::NoneOf(tied), libc::EAFNOSUPPORT)
+        });
+    }
+    Answer::Clauses(clauses)
 }
 
 /// socketcall(2), of i386: the family lies behind a pointer, which a filter

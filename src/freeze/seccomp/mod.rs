@@ -44,6 +44,8 @@
 //! | MPTCP, SMC, TCP fast open, where TCP ports are limited | `EPROTONOSUPPORT`, `EOPNOTSUPP` | unlimited ports |
 //! | priorities of the whole process group | `EPERM` | nothing |
 //! | kill of the whole process group | `EPERM` | a landlock that scopes signals |
+//! | marks of files by name, watches on folders, System V and POSIX message and memory sharing, limits and priorities of other processes | `EPERM`, `EOPNOTSUPP`, `ENOSPC`, `ENOSYS` | namespaces |
+//! | sockets of the network, or that can be connected by name | `EAFNOSUPPORT` | namespaces, or a grant and a landlock that governs them |
 //! | ioctl TIOCSTI, TIOCLINUX, TIOCSETD | `EPERM` | nothing |
 //! | io_uring, userfaultfd, fanotify, memfd_secret, statmount and its like | `ENOSYS` | nothing |
 //! | keyrings, bpf, memory placement, file handles, and what belongs to the machine | `EPERM` | nothing |

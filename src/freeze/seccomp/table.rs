@@ -56,6 +56,8 @@ pub enum Rule {
     UnlessFeature(SyscallFeature, i32),
     /// Unless further sandboxes of this level or a higher one may be built.
     UnlessNested(Nested, i32),
+    /// Where no namespaces separate the application from the host.
+    Unseparated(i32),
     /// For what its arguments hold.
     Arguments(fn(&SyscallPlan) -> Answer),
 }
@@ -67,6 +69,7 @@ impl Rule {
             Rule::Always(errno) => (false, errno),
             Rule::UnlessFeature(feature, errno) => (policy.features.contains(&feature), errno),
             Rule::UnlessNested(level, errno) => (policy.nested >= level, errno),
+            Rule::Unseparated(errno) => (policy.unseparated.is_none(), errno),
             Rule::Arguments(answer) => return answer(policy),
         };
         if open { Answer::Allow } else { Answer::Errno(errno) }
@@ -118,6 +121,9 @@ const DEVEL: Rule = Rule::UnlessFeature(SyscallFeature::Devel, libc::EPERM);
 const MULTIARCH: Rule = Rule::UnlessFeature(SyscallFeature::Multiarch, libc::EPERM);
 const BROWSER: Rule = Rule::UnlessNested(Nested::Browser, libc::EPERM);
 const CONTAINER: Rule = Rule::UnlessNested(Nested::Container, libc::EPERM);
+const NAMED: Rule = Rule::Unseparated(libc::EPERM);
+const UNMARKED: Rule = Rule::Unseparated(libc::EOPNOTSUPP);
+const OLDER: Rule = Rule::Unseparated(libc::ENOSYS);
 const MOUNT_API: Rule = Rule::UnlessNested(Nested::Container, libc::ENOSYS);
 
 /// Every call that is not simply allowed, grouped by what it would give away.
@@ -150,16 +156,63 @@ pub static TABLE: &[Row] = &[
     row("setdomainname", [Some(171), Some(121), Some(162)], CONTAINER, "as sethostname"),
 
     // Files with their owner's rights, where the owner would be root.
-    row("chmod", [Some(90), Some(15), None], Rule::Arguments(arguments::mode_second), "a set-user-id file of root's on the host is root for everybody"),
+    row("chmod", [Some(90), Some(15), None], Rule::Arguments(arguments::chmod), "a set-user-id file of root's on the host is root for everybody"),
     row("fchmod", [Some(91), Some(94), Some(52)], Rule::Arguments(arguments::mode_second), "as chmod"),
-    row("fchmodat", [Some(268), Some(306), Some(53)], Rule::Arguments(arguments::mode_third), "as chmod"),
-    shared("fchmodat2", 452, Rule::Arguments(arguments::mode_third), "as chmod"),
+    row("fchmodat", [Some(268), Some(306), Some(53)], Rule::Arguments(arguments::chmod_at), "as chmod"),
+    shared("fchmodat2", 452, Rule::Arguments(arguments::chmod_at), "as chmod"),
     row("creat", [Some(85), Some(8), None], Rule::Arguments(arguments::mode_second), "as chmod"),
     row("open", [Some(2), Some(5), None], Rule::Arguments(arguments::mode_third), "as chmod"),
     row("openat", [Some(257), Some(295), Some(56)], Rule::Arguments(arguments::mode_fourth), "as chmod"),
     shared("openat2", 437, Rule::Arguments(arguments::openat2), "as chmod, with a mode that cannot be looked at"),
     row("mknod", [Some(133), Some(14), None], Rule::Arguments(arguments::mode_second), "as chmod"),
     row("mknodat", [Some(259), Some(297), Some(33)], Rule::Arguments(arguments::mode_third), "as chmod"),
+
+    // What lies outside every grant and is not shut away by namespaces: the marks
+    // of files, by their names, and what the user's processes share.
+    row("chown", [Some(92), Some(182), None], NAMED, "changes files wherever they lie; landlock does not look"),
+    row("chown32", [None, Some(212), None], NAMED, "as chown"),
+    row("lchown", [Some(94), Some(16), None], NAMED, "as chown"),
+    row("lchown32", [None, Some(198), None], NAMED, "as chown"),
+    row("fchownat", [Some(260), Some(298), Some(54)], NAMED, "as chown"),
+    row("utime", [Some(132), Some(30), None], NAMED, "as chown"),
+    row("utimes", [Some(235), Some(271), None], NAMED, "as chown"),
+    row("futimesat", [Some(261), Some(299), None], NAMED, "as chown"),
+    row("utimensat", [Some(280), Some(320), Some(88)], Rule::Arguments(arguments::utimensat), "as chown, but for what is open"),
+    row("utimensat_time64", [None, Some(412), None], Rule::Arguments(arguments::utimensat), "as utimensat"),
+    shared("file_setattr", 469, OLDER, "as chown; callers fall back to an open file"),
+    row("setxattr", [Some(188), Some(226), Some(5)], UNMARKED, "as chown, and sets access lists; callers are used to file systems without such marks"),
+    row("lsetxattr", [Some(189), Some(227), Some(6)], UNMARKED, "as setxattr"),
+    row("removexattr", [Some(197), Some(235), Some(14)], UNMARKED, "as setxattr"),
+    row("lremovexattr", [Some(198), Some(236), Some(15)], UNMARKED, "as setxattr"),
+    row("getxattr", [Some(191), Some(229), Some(8)], UNMARKED, "reads what is attached to files wherever they lie, such as where a download came from"),
+    row("lgetxattr", [Some(192), Some(230), Some(9)], UNMARKED, "as getxattr"),
+    row("listxattr", [Some(194), Some(232), Some(11)], UNMARKED, "as getxattr"),
+    row("llistxattr", [Some(195), Some(233), Some(12)], UNMARKED, "as getxattr"),
+    shared("setxattrat", 463, OLDER, "as setxattr"),
+    shared("getxattrat", 464, OLDER, "as getxattr"),
+    shared("listxattrat", 465, OLDER, "as getxattr"),
+    shared("removexattrat", 466, OLDER, "as setxattr"),
+    row("inotify_add_watch", [Some(254), Some(292), Some(27)], Rule::Unseparated(libc::ENOSPC), "tells of every name that appears in any folder of the user's; programs are used to running out of watches"),
+    row("shmget", [Some(29), Some(395), Some(194)], OLDER, "shared memory of other programs, with the insides of their windows"),
+    row("shmat", [Some(30), Some(397), Some(196)], OLDER, "as shmget"),
+    row("shmctl", [Some(31), Some(396), Some(195)], OLDER, "as shmget"),
+    row("semget", [Some(64), Some(393), Some(190)], OLDER, "as shmget: locks of other programs"),
+    row("semctl", [Some(66), Some(394), Some(191)], OLDER, "as semget"),
+    row("semop", [Some(65), None, Some(193)], OLDER, "as semget"),
+    row("semtimedop", [Some(220), None, Some(192)], OLDER, "as semget"),
+    row("semtimedop_time64", [None, Some(420), None], OLDER, "as semget"),
+    row("msgget", [Some(68), Some(399), Some(186)], OLDER, "as shmget: messages of other programs"),
+    row("msgctl", [Some(71), Some(402), Some(187)], OLDER, "as msgget"),
+    row("msgrcv", [Some(70), Some(401), Some(188)], OLDER, "as msgget"),
+    row("msgsnd", [Some(69), Some(400), Some(189)], OLDER, "as msgget"),
+    row("ipc", [None, Some(117), None], OLDER, "all of these by one number"),
+    row("mq_open", [Some(240), Some(277), Some(180)], OLDER, "messages of other programs; the file system that they lie in is past landlock"),
+    row("mq_unlink", [Some(241), Some(278), Some(181)], OLDER, "as mq_open"),
+    row("sched_setparam", [Some(142), Some(154), Some(118)], Rule::Arguments(arguments::process_first), "starves other processes of the user's"),
+    row("sched_setscheduler", [Some(144), Some(156), Some(119)], Rule::Arguments(arguments::process_first), "as sched_setparam"),
+    row("sched_setaffinity", [Some(203), Some(241), Some(122)], Rule::Arguments(arguments::process_first), "as sched_setparam"),
+    row("sched_setattr", [Some(314), Some(351), Some(274)], Rule::Arguments(arguments::process_first), "as sched_setparam"),
+    row("prlimit64", [Some(302), Some(340), Some(261)], Rule::Arguments(arguments::process_first), "ends other processes of the user's, by limits that they have passed already"),
 
     // Other processes and their secrets.
     row("ptrace", [Some(101), Some(26), Some(117)], DEVEL, "takes over other processes of the same sandbox, also those that confine themselves further"),

@@ -14,7 +14,7 @@ use super::{
     judge, program, reviewed,
 };
 use crate::model::permission::{Nested, SyscallFeature, Word};
-use crate::model::plan::SyscallPlan;
+use crate::model::plan::{SyscallPlan, Unseparated};
 
 const ARCHES: [Arch; 3] = [Arch::X86_64, Arch::I386, Arch::Aarch64];
 
@@ -30,7 +30,13 @@ fn policy(nested: Nested, features: &[SyscallFeature]) -> SyscallPlan {
         tcp_limited: false,
         signals_scoped: true,
         makes_set_id: true,
+        unseparated: None,
     }
+}
+
+/// The same without namespaces.
+fn unseparated(policy: SyscallPlan, network: bool, unix_sockets: bool) -> SyscallPlan {
+    SyscallPlan { unseparated: Some(Unseparated { network, unix_sockets }), ..policy }
 }
 
 /// The same where TCP ports are limited.
@@ -69,6 +75,9 @@ fn policies() -> Vec<SyscallPlan> {
         of_root(policy(Nested::None, &[SyscallFeature::Multiarch])),
         limited(strictest()),
         limited(policy(Nested::None, &[SyscallFeature::Multiarch])),
+        unseparated(strictest(), false, false),
+        unseparated(policy(Nested::None, &[SyscallFeature::Multiarch]), true, false),
+        unseparated(limited(strictest()), true, true),
     ]);
     policies
 }
@@ -130,7 +139,8 @@ fn the_program_says_what_the_policy_says() {
                         let wanted = judge(&policy, native, audit, number, arguments);
                         assert_eq!(run.verdict, wanted, "{policy:?} on {native:?}: {call:x?}");
                         assert_eq!(run.read_arguments, asks, "{policy:?} on {native:?}: {call:x?}");
-                        assert!(asks || run.steps <= 12, "{} steps: {call:x?}", run.steps);
+                        let most = if policy.unseparated.is_some() { 13 } else { 12 };
+                        assert!(asks || run.steps <= most, "{} steps: {call:x?}", run.steps);
                     }
                 }
             }
@@ -193,21 +203,22 @@ proptest! {
 
 #[test]
 fn the_kernel_would_load_every_program() {
-    let mut largest = 0;
+    let mut largest = [0; 2];
     for policy in policies() {
         for native in ARCHES {
             let program = program(&policy, native);
             assert!(admissible(&program), "{policy:?} on {native:?}");
             assert_eq!(program[1].k, native.audit(), "the native architecture comes first");
-            largest = largest.max(program.len());
+            let largest = &mut largest[usize::from(policy.unseparated.is_some())];
+            *largest = program.len().max(*largest);
         }
     }
-    assert!(largest < 640, "{largest} instructions");
+    assert!(largest[0] < 640 && largest[1] < 800, "{largest:?} instructions");
 }
 
 #[test]
 fn the_table_is_in_order() {
-    assert_eq!(TABLE.len(), 98, "rows were lost or added");
+    assert_eq!(TABLE.len(), 142, "rows were lost or added");
     let mut seen = BTreeMap::new();
     for row in TABLE {
         assert!(!row.reason.is_empty(), "{} is refused without a reason", row.name);
@@ -364,8 +375,12 @@ fn sockets_are_of_few_families() {
     for policy in policies() {
         let has = |feature| policy.features.contains(&feature);
         for family in 0..=60 {
+            let (network, unix) =
+                policy.unseparated.map_or((true, true), |has| (has.network, has.unix_sockets));
             let allowed = match family {
-                0 | 1 | 2 | 10 | 16 => true,
+                0 => true,
+                1 => unix,
+                2 | 10 | 16 => network,
                 29 => has(SyscallFeature::Canbus),
                 31 => has(SyscallFeature::Bluetooth),
                 _ => false,
@@ -552,6 +567,7 @@ fn errno_word(errno: i32) -> &'static str {
         libc::EAFNOSUPPORT => "EAFNOSUPPORT",
         libc::EOPNOTSUPP => "EOPNOTSUPP",
         libc::EPROTONOSUPPORT => "EPROTONOSUPPORT",
+        libc::ENOSPC => "ENOSPC",
         _ => panic!("errno {errno} in the table"),
     }
 }
@@ -601,6 +617,8 @@ fn decoded(arch: Arch) -> String {
     let host = [
         ("TCP ports limited".to_owned(), limited(self::strictest())),
         ("landlock without signals".to_owned(), unscoped(self::strictest())),
+        ("no namespaces, nothing".to_owned(), unseparated(self::strictest(), false, false)),
+        ("no namespaces, all sockets".to_owned(), unseparated(self::strictest(), true, true)),
     ];
     for (title, policy) in levels.chain(features).chain(host) {
         write!(text, "\n# {title} changes\n").expect("a string takes text");
@@ -659,4 +677,72 @@ fn root_makes_no_file_with_its_owners_rights() {
     }
     expect(&root, "openat2", &[], Verdict::Errno(libc::ENOSYS));
     expect(&strictest(), "openat2", &[], Verdict::Allow);
+}
+
+#[test]
+fn what_no_namespace_shuts_away_is_refused() {
+    let alone = unseparated(strictest(), false, false);
+    let refused = [
+        ("EPERM", "chmod fchmodat fchmodat2 chown chown32 lchown fchownat utime utimes futimesat"),
+        ("EOPNOTSUPP", "setxattr lsetxattr removexattr lremovexattr getxattr lgetxattr listxattr"),
+        ("ENOSPC", "inotify_add_watch"),
+        (
+            "ENOSYS",
+            "shmget shmat shmctl semget semctl semop semtimedop msgget msgctl msgrcv msgsnd",
+        ),
+        ("ENOSYS", "ipc mq_open mq_unlink file_setattr setxattrat getxattrat listxattrat"),
+    ];
+    for (errno, names) in refused {
+        for name in names.split_whitespace() {
+            for arch in ARCHES {
+                let Some(number) = row(name).on(arch) else { continue };
+                let verdict =
+                    |policy: &SyscallPlan| judge(policy, arch, arch.audit(), number, &[0; 6]);
+                assert_eq!(verdict(&strictest()), Verdict::Allow, "{name} on {arch:?}");
+                let Verdict::Errno(told) = verdict(&alone) else { panic!("{name} on {arch:?}") };
+                assert_eq!(errno_word(told), errno, "{name} on {arch:?}");
+            }
+        }
+    }
+    // What is open already may be changed: it was opened by a right.
+    expect(&alone, "fchmod", &[3, 0o600], Verdict::Allow);
+    expect(&alone, "utimensat", &[3, 0, 0], Verdict::Allow);
+    for path in [0x1000, 0x7f00_0000_0000, 1 << 32] {
+        expect(&alone, "utimensat", &[3, path, 0], EPERM);
+        expect(&strictest(), "utimensat", &[3, path, 0], Verdict::Allow);
+    }
+    for name in "sched_setparam sched_setscheduler sched_setaffinity sched_setattr prlimit64"
+        .split_whitespace()
+    {
+        expect(&alone, name, &[GARBAGE, 1, 1], Verdict::Allow);
+        expect(&alone, name, &[77, 1, 1], EPERM);
+        expect(&strictest(), name, &[77, 1, 1], Verdict::Allow);
+    }
+    for (name, process, user) in [("setpriority", 0, 2), ("ioprio_set", 1, 3)] {
+        expect(&alone, name, &[process, 0], Verdict::Allow);
+        expect(&alone, name, &[process, 77], EPERM);
+        expect(&alone, name, &[user, 0], EPERM);
+        expect(&strictest(), name, &[process, 77], Verdict::Allow);
+    }
+    for request in [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x4080_6685] {
+        expect(&alone, "ioctl", &[3, request], EPERM);
+        expect(&strictest(), "ioctl", &[3, request], Verdict::Allow);
+    }
+}
+
+#[test]
+fn no_socket_of_a_pair_reaches_a_name() {
+    let (stream, datagram, raw, packets) = (1, 2, 3, 5);
+    let alone = unseparated(strictest(), false, false);
+    for flags in [0, 0x0008_0000, 0x0000_0800, GARBAGE] {
+        for kind in [stream, packets] {
+            expect(&alone, "socketpair", &[1, kind | flags], Verdict::Allow);
+        }
+        for kind in [datagram, raw] {
+            expect(&alone, "socketpair", &[1, kind | flags], EAFNOSUPPORT);
+            expect(&strictest(), "socketpair", &[1, kind | flags], Verdict::Allow);
+            let governed = unseparated(strictest(), false, true);
+            expect(&governed, "socketpair", &[1, kind | flags], Verdict::Allow);
+        }
+    }
 }

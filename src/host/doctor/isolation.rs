@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 use super::findings::{Attempt, Findings, MountCall, Namespace};
 use super::{Check, Status, Topic, in_words};
+use crate::model::plan::Tier;
 
 /// Below this version an abstract socket of the host stays in reach of an
 /// application that has the host's network.
@@ -39,7 +40,25 @@ pub(super) fn checks(findings: &Findings) -> Vec<Check> {
     if findings.uid == 0 {
         checks.push(root());
     }
+    checks.extend(without_namespaces(findings, &checks));
     checks
+}
+
+/// What is left where no sandbox can be built: less, and only for who asks.
+fn without_namespaces(findings: &Findings, checks: &[Check]) -> Option<Check> {
+    let is_blocked = checks.iter().any(|check| check.status == Status::Blocking);
+    let has_the_rest = findings.openat2.works()
+        && findings.seccomp_filter.works()
+        && findings.landlock.is_ok_and(|abi| abi >= Tier::LEAST_LANDLOCK)
+        && findings.uid != 0;
+    (is_blocked && has_the_rest).then(|| {
+        check(
+            "without-namespaces",
+            Status::Degraded,
+            "possible: pinfold run --degraded=landlock",
+            "Landlock and the filter of system calls alone, and only for who asks. Applications can then find out which files and processes there are, X11 is not to be had, and some manifests are refused.",
+        )
+    })
 }
 
 fn check(name: &str, status: Status, found: impl Into<String>, means: impl Into<String>) -> Check {

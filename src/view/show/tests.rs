@@ -132,6 +132,7 @@ fn resolved(policy: &Policy) -> Plan {
         shell: false,
         only_looks: false,
         written: Vec::new(),
+        tier: Tier::Namespaces,
     };
     let host = HostFs::at(root.path()).unwrap();
     resolve::resolve(policy, &facts(), &host, &request).unwrap()

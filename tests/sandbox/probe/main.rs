@@ -93,11 +93,11 @@ fn perform(act: &str, words: &mut Words) -> Answer {
     match act {
         "read" | "list" | "stat" | "lstat" | "readlink" | "open-read" | "exec" | "write"
         | "append" | "open-write" | "create" | "truncate" | "mkdir" | "rmdir" | "unlink"
-        | "rename" | "exchange" | "link" | "symlink" | "chmod" | "mknod" | "mkfifo" => {
+        | "rename" | "exchange" | "link" | "symlink" | "chmod" | "mknod" | "mkfifo" | "watch" => {
             files(act, words)
         }
         "connect-path" | "listen-path" | "connect-abstract" | "listen-abstract" | "connect-tcp"
-        | "listen-tcp" | "loopback" => sockets(act, words),
+        | "listen-tcp" | "loopback" | "send-datagram" => sockets(act, words),
         "status" | "mountinfo" | "fds" | "ns" | "pids" | "env" | "ids" | "cwd" | "args"
         | "interfaces" | "root-by-dots" | "hostname" => sights(act, words),
         "syscall" | "int80" | "unshare" | "tiocsti" | "tiocsti-high" | "tioclinux" => {
@@ -117,6 +117,12 @@ fn files(act: &str, words: &mut Words) -> Answer {
             Ok(json!(String::from_utf8_lossy(&bytes)))
         }
         "open-read" => File::open(path).map(|_| nothing),
+        "watch" => {
+            use rustix::fs::inotify;
+            let watches = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+            inotify::add_watch(watches, path, inotify::WatchFlags::CREATE)?;
+            Ok(nothing)
+        }
         "list" => {
             let mut names = Vec::new();
             for entry in fs::read_dir(path)? {
@@ -205,6 +211,18 @@ fn told(meta: &fs::Metadata) -> Value {
 
 fn sockets(act: &str, words: &mut Words) -> Answer {
     let kept: Box<dyn std::any::Any> = match act {
+        "send-datagram" => {
+            let to = rustix::net::SocketAddrUnix::new(words.next())?;
+            // From a socket of a pair, which needs no socket of one's own.
+            let (ours, _) = rustix::net::socketpair(
+                rustix::net::AddressFamily::UNIX,
+                rustix::net::SocketType::DGRAM,
+                rustix::net::SocketFlags::CLOEXEC,
+                None,
+            )?;
+            rustix::net::sendto(&ours, b"x", rustix::net::SendFlags::empty(), &to)?;
+            Box::new(ours)
+        }
         "connect-path" => Box::new(UnixStream::connect(words.next())?),
         "listen-path" => Box::new(UnixListener::bind(words.next())?),
         "connect-abstract" => Box::new(UnixStream::connect_addr(&SocketAddr::from_abstract_name(
