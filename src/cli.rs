@@ -49,6 +49,15 @@ pub enum Command {
     /// Show every step that a run would take
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanOf),
+    /// List the sandboxes that run
+    #[command(after_help = PS_EXAMPLES)]
+    Ps(Ps),
+    /// Run a further program in a sandbox that runs
+    #[command(after_help = ENTER_EXAMPLES)]
+    Enter(Enter),
+    /// End sandboxes, or send their applications a signal
+    #[command(after_help = KILL_EXAMPLES)]
+    Kill(Kill),
     /// Tell what this host can and cannot enforce, and how to mend it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
@@ -117,6 +126,30 @@ Examples:
   pinfold doctor --json
 
 Ends with 0 where sandboxes can be built and with 69 where none can.";
+
+const PS_EXAMPLES: &str = "\
+Examples:
+  pinfold ps
+  pinfold ps --watch
+  pinfold ps --namespaces
+      What each sandbox is made of, and the line by which nsenter looks in.";
+
+const ENTER_EXAMPLES: &str = "\
+Examples:
+  pinfold enter org.gnome.Evince
+      A shell beside the application, with the same rights and no more.
+  pinfold enter org.gnome.Evince -- ls -l /
+  pinfold enter org.gnome.Evince-4711 -- id
+      One of several runs, by the name that `pinfold ps` shows.
+
+Ends with the program's own exit code.";
+
+const KILL_EXAMPLES: &str = "\
+Examples:
+  pinfold kill org.gnome.Evince
+      All runs of it: a word first (TERM), then force after the time of --grace.
+  pinfold kill --all
+  pinfold kill --signal USR1 org.gnome.Evince-4711";
 
 const TOUR_EXAMPLES: &str = "\
 Examples:
@@ -332,6 +365,51 @@ pub struct PlanOf {
     /// Arguments for the application
     #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
+}
+
+/// `pinfold ps`
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Show the list anew each second, until interrupted
+    #[arg(long, conflicts_with = "json")]
+    pub watch: bool,
+    /// Show the namespaces of each sandbox
+    #[arg(long)]
+    pub namespaces: bool,
+}
+
+/// `pinfold enter`
+#[derive(Debug, Args)]
+pub struct Enter {
+    /// The folder to start in, inside; the application's own unless it is said
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<String>,
+    /// The name of a run, or the id of an application that runs once
+    #[arg(value_name = "INSTANCE|APP")]
+    pub instance: String,
+    /// The program and its arguments; a shell unless it is said
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+/// `pinfold kill`
+#[derive(Debug, Args)]
+pub struct Kill {
+    /// The name of a run, or the id of an application: all its runs
+    #[arg(value_name = "INSTANCE|APP", required_unless_present = "all")]
+    pub instance: Option<String>,
+    /// All sandboxes that run
+    #[arg(long, conflicts_with = "instance")]
+    pub all: bool,
+    /// Send the application this signal, and do no more
+    #[arg(long, value_name = "SIGNAL")]
+    pub signal: Option<String>,
+    /// Seconds between a word and force
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, conflicts_with = "signal")]
+    pub grace: u64,
 }
 
 /// `pinfold doctor`

@@ -3,12 +3,17 @@
 mod bus_proxy;
 mod completions;
 mod doctor;
+mod enter;
 mod grants;
+mod instances;
+mod kill;
 mod list;
 mod man;
+mod notes;
 mod plan;
 mod prepare;
 mod print;
+mod ps;
 mod run;
 mod show;
 mod tour;
@@ -43,6 +48,9 @@ pub fn main() -> u8 {
         Command::Run(options) => run::main(options),
         Command::List(options) => list::main(options),
         Command::Show(options) => show::main(options),
+        Command::Ps(options) => ps::main(options),
+        Command::Enter(options) => enter::main(options),
+        Command::Kill(options) => kill::main(options),
         Command::Tour(options) => tour::main(options),
         Command::Plan(options) => plan::main(options),
         Command::Doctor(options) => doctor::main(options),

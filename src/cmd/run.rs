@@ -8,11 +8,9 @@ use crate::exec::launch::{self, NotRunning};
 use crate::exec::monitor::{End, Start};
 use crate::freeze::{self, Here, folders, landlock};
 use crate::host::facts;
-use crate::instance::portal::Place;
-use crate::instance::record::{Held, Record, Records};
 use crate::instance::written;
 use crate::model::barrier::{Barrier, Barriers};
-use crate::model::plan::{Action, Bus, Plan, Slot, Tier, Weight};
+use crate::model::plan::{Action, Bus, Plan, Tier, Weight};
 use crate::proxy::event::Observer;
 use crate::report::{Code, Diagnostic, ExitCode, render};
 use crate::resolve::{Forward, Request, degraded};
@@ -20,6 +18,7 @@ use crate::sys::{Errno, process};
 use crate::view;
 use crate::view::bus_log::BusLog;
 
+use super::notes::Notes;
 use super::prepare::{self, Host, Prepared};
 use super::{Outcome, print};
 
@@ -164,39 +163,30 @@ pub fn execute(host: &Host, prepared: &Prepared, terms: &Terms, mut timings: Tim
                 .hint("the list is pinfold/written in $XDG_STATE_HOME"),
         ]
     })?;
-    let place = portal_place(host, plan)?;
+    // Whether a record can be kept is known before anything runs.
+    let notes = Notes::open(host, plan)?;
     let here = Here {
         app: &plan.app,
-        instance: place.as_ref().map_or(0, Place::number),
+        instance: notes.portal_number().unwrap_or(0),
         landlock_abi: host.facts.kernel.landlock_abi,
         without,
     };
     let mut frozen = freeze::freeze(plan, &host.fs, &here).map_err(|error| vec![error])?;
     frozen.timed = timings.asked;
     timings.note("freeze the plan");
-    // Whether a record can be kept is known before anything runs.
-    let records = records(host)?;
     let log_bus = terms.log_bus;
     let observers = |bus| log_bus.then(|| observer(bus));
     let building =
         launch::start(&frozen, &observers).map_err(|why| vec![explain(host, plan, &why)])?;
     let mut status = Status::new(terms.status_fd);
     // The child works on another processor meanwhile.
-    let record = record(host, records.as_ref(), plan, building.init)?;
+    let mut noted = notes.note(host, prepared, &here, building.init)?;
     let init = building.init;
-    if let (Some(place), Some(filter)) = (&place, &plan.filter) {
-        let network = filter.tree.iter().any(|step| {
-            matches!(step.action, Action::Fill { slot: Slot::Identity { network: true }, .. })
-        });
-        place
-            .note(&freeze::tree::identity(&here, network), init)
-            .map_err(|errno| no_record(host, ".flatpak", errno))?;
-    }
     let running = building.finish().map_err(|why| vec![explain(host, plan, &why)])?;
     status.started(init);
     timings.print(&running.marks);
-    let end = running.attend();
-    drop((record, place));
+    let end = running.attend(noted.door());
+    drop(noted);
     status.ended(end);
     if end == End::FilterGone {
         return Err(vec![
@@ -225,28 +215,6 @@ fn left_out() -> Result<Barriers, Vec<Diagnostic>> {
     Ok(without)
 }
 
-/// Takes a number for what portals read of a sandbox that they can be asked
-/// from.
-fn portal_place(host: &Host, plan: &Plan) -> Result<Option<Place>, Vec<Diagnostic>> {
-    let asks = plan.filter.iter().flat_map(|filter| &filter.buses);
-    if !asks.into_iter().any(|plan| plan.bus == Bus::Session) {
-        return Ok(None);
-    }
-    let Some(runtime_dir) = &host.facts.runtime_dir else {
-        return Err(vec![
-            Diagnostic::error(
-                Code::Record,
-                "the session bus is granted, and there is no runtime folder",
-            )
-            .because("portals could not tell this sandbox from a program outside")
-            .hint("set XDG_RUNTIME_DIR to a folder of your own that is shut to others"),
-        ]);
-    };
-    Place::take(runtime_dir, host.facts.uid)
-        .map(Some)
-        .map_err(|errno| no_record(host, ".flatpak", errno))
-}
-
 /// Tells what the filter before a bus refuses.
 fn observer(bus: Bus) -> Observer {
     let mut log = BusLog::new(bus);
@@ -256,61 +224,6 @@ fn observer(bus: Bus) -> Observer {
             let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
         }
     })
-}
-
-/// Opens the folder of records; without a runtime folder there is no place
-/// for one.
-fn records(host: &Host) -> Result<Option<Records>, Vec<Diagnostic>> {
-    let Some(runtime_dir) = &host.facts.runtime_dir else { return Ok(None) };
-    Records::open(runtime_dir, host.facts.uid)
-        .map(Some)
-        .map_err(|errno| no_record(host, "pinfold", errno))
-}
-
-fn no_record(host: &Host, name: &str, errno: Errno) -> Vec<Diagnostic> {
-    let folder = host.facts.runtime_dir.as_ref().map_or("", |path| path.as_str());
-    vec![
-        Diagnostic::error(Code::Record, format!("cannot keep a record in {folder}/{name}"))
-            .because(errno)
-            .hint("it has to be a folder of your own that is shut to others"),
-    ]
-}
-
-/// Notes the instance, and drops the records of those that are gone.
-fn record(
-    host: &Host,
-    records: Option<&Records>,
-    plan: &Plan,
-    init: i32,
-) -> Result<Option<Held>, Vec<Diagnostic>> {
-    let Some(records) = records else { return Ok(None) };
-    let failed = |errno| no_record(host, "pinfold", errno);
-    records.collect().map_err(failed)?;
-    let started = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let record = Record {
-        version: 1,
-        app: plan.app.clone(),
-        monitor: std::process::id() as i32,
-        init,
-        started,
-        degraded: lacking(plan, host.facts.kernel.landlock_abi),
-    };
-    records.hold(&record).map(Some).map_err(failed)
-}
-
-/// What of the confinement there is not.
-fn lacking(plan: &Plan, landlock_abi: u32) -> Vec<String> {
-    let namespaces = match plan.tier {
-        Tier::Namespaces => None,
-        Tier::Landlock => {
-            Some("namespaces: user, mount, pid, ipc, uts, cgroup, network".to_owned())
-        }
-    };
-    let landlock = landlock::missing(landlock_abi);
-    let landlock = landlock.into_iter().map(|what| format!("landlock: {what}"));
-    namespaces.into_iter().chain(landlock).collect()
 }
 
 /// What a refusal means, and what else could be done where it is one of

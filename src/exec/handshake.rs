@@ -2,7 +2,7 @@
 //! 16 bytes each, in one packet, so that none is ever seen in part.
 
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -185,6 +185,14 @@ pub enum Message {
     Exited(i32),
     /// A signal ended the application.
     Killed(i32),
+    /// A process for this visitor runs; with a terminal, its master goes along.
+    Entered(u32),
+    /// No process for this visitor could be started.
+    NotEntered(u32, Errno),
+    /// The process of this visitor ended with this status, 128+N by signal N.
+    Left(u32, i32),
+    /// A signal has been handed on.
+    Taken,
     /// A part is done, at this time of the monotonic clock in nanoseconds;
     /// sent only when timings are asked for.
     Mark(Mark, u64),
@@ -212,14 +220,59 @@ fn decode(bytes: &[u8; LENGTH]) -> [u32; 4] {
 /// Sends a message. An answer that cannot be sent means that the other side
 /// is gone, which its end of the socket tells anyway.
 pub fn send(socket: BorrowedFd<'_>, message: Message) {
-    let words = match message {
-        Message::Failed(failure) => {
-            [1, failure.phase as u32, failure.step, failure.errno.raw_os_error() as u32]
+    let _ = rustix::net::send(socket, &encode(words(message)), SendFlags::NOSIGNAL);
+}
+
+/// The same, with a descriptor beside it.
+pub fn send_with(socket: BorrowedFd<'_>, message: Message, fd: Option<&OwnedFd>) {
+    match fd {
+        None => send(socket, message),
+        Some(fd) => {
+            let _ = send_fd(socket, &encode(words(message)), fd.as_fd());
         }
-        Message::FilterFailed(failure) => {
-            [9, failure.phase as u32, failure.step, failure.errno.raw_os_error() as u32]
+    }
+}
+
+fn send_fd(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [fd];
+    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(Errno::NOBUFS);
+    }
+    let parts = [std::io::IoSlice::new(bytes)];
+    rustix::net::sendmsg(socket, &parts, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+}
+
+/// Takes 16 bytes and the descriptor beside them, if there is one; fewer bytes
+/// at the end.
+fn receive_fd(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8; LENGTH],
+) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let length = loop {
+        let mut parts = [std::io::IoSliceMut::new(bytes)];
+        match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(got) => break got.bytes,
         }
-        Message::FilterGone => [10, 0, 0, 0],
+    };
+    let fd = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    Ok((length, fd))
+}
+
+fn words(message: Message) -> [u32; 4] {
+    let failed = |kind, failure: Failure| {
+        [kind, failure.phase as u32, failure.step, failure.errno.raw_os_error() as u32]
+    };
+    match message {
+        Message::Failed(failure) => failed(1, failure),
         Message::NotExecuted(errno) => [2, errno.raw_os_error() as u32, 0, 0],
         Message::Running => [3, 0, 0, 0],
         Message::Stopped(signal) => [4, signal as u32, 0, 0],
@@ -227,8 +280,13 @@ pub fn send(socket: BorrowedFd<'_>, message: Message) {
         Message::Exited(status) => [6, status as u32, 0, 0],
         Message::Killed(signal) => [7, signal as u32, 0, 0],
         Message::Mark(mark, time) => [8, mark as u32, time as u32, (time >> 32) as u32],
-    };
-    let _ = rustix::net::send(socket, &encode(words), rustix::net::SendFlags::NOSIGNAL);
+        Message::FilterFailed(failure) => failed(9, failure),
+        Message::FilterGone => [10, 0, 0, 0],
+        Message::Entered(visitor) => [11, visitor, 0, 0],
+        Message::NotEntered(visitor, errno) => [12, visitor, errno.raw_os_error() as u32, 0],
+        Message::Left(visitor, status) => [13, visitor, status as u32, 0],
+        Message::Taken => [14, 0, 0, 0],
+    }
 }
 
 fn errno(word: u32) -> Errno {
@@ -245,22 +303,23 @@ fn failure(phase: u32, step: u32, word: u32) -> Option<Failure> {
 /// # Errors
 /// Those of `recv(2)`.
 pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, Errno> {
+    receive_with(socket).map(|(message, _)| message)
+}
+
+/// The same, with the descriptor beside it.
+///
+/// # Errors
+/// Those of `recvmsg(2)`.
+pub fn receive_with(socket: BorrowedFd<'_>) -> Result<(Option<Message>, Option<OwnedFd>), Errno> {
     let mut bytes = [0; LENGTH];
-    let length = loop {
-        match rustix::net::recv(socket, &mut bytes[..], rustix::net::RecvFlags::empty()) {
-            Ok((length, _)) => break length,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    };
-    if length != LENGTH {
-        return Ok(None);
-    }
-    let [kind, a, b, c] = decode(&bytes);
-    Ok(match kind {
+    let (length, fd) = receive_fd(socket, &mut bytes)?;
+    let message = if length == LENGTH { message(decode(&bytes)) } else { None };
+    Ok((message, fd))
+}
+
+fn message([kind, a, b, c]: [u32; 4]) -> Option<Message> {
+    match kind {
         1 => failure(a, b, c).map(Message::Failed),
-        9 => failure(a, b, c).map(Message::FilterFailed),
-        10 => Some(Message::FilterGone),
         2 => Some(Message::NotExecuted(errno(a))),
         3 => Some(Message::Running),
         4 => Some(Message::Stopped(a as i32)),
@@ -271,8 +330,14 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, Errno> {
             .into_iter()
             .find(|mark| *mark as u32 == a)
             .map(|mark| Message::Mark(mark, u64::from(b) | u64::from(c) << 32)),
+        9 => failure(a, b, c).map(Message::FilterFailed),
+        10 => Some(Message::FilterGone),
+        11 => Some(Message::Entered(a)),
+        12 => Some(Message::NotEntered(a, errno(b))),
+        13 => Some(Message::Left(a, b as i32)),
+        14 => Some(Message::Taken),
         _ => None,
-    })
+    }
 }
 
 /// Lets the child start the application.
@@ -307,15 +372,7 @@ pub fn await_go(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// # Errors
 /// Those of `sendmsg(2)`.
 pub fn send_door(socket: BorrowedFd<'_>, bus: Bus, door: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fds = [door];
-    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(Errno::NOBUFS);
-    }
-    let bytes = encode([0x200, bus as u32, 0, 0]);
-    let parts = [std::io::IoSlice::new(&bytes)];
-    rustix::net::sendmsg(socket, &parts, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+    send_fd(socket, &encode([0x200, bus as u32, 0, 0]), door)
 }
 
 /// Takes a listening socket.
@@ -323,21 +380,8 @@ pub fn send_door(socket: BorrowedFd<'_>, bus: Bus, door: BorrowedFd<'_>) -> Resu
 /// # Errors
 /// Those of `recvmsg(2)`, and [`Errno::PIPE`] at the end.
 pub fn receive_door(socket: BorrowedFd<'_>) -> Result<(Bus, OwnedFd), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0; LENGTH];
-    let length = loop {
-        let mut parts = [std::io::IoSliceMut::new(&mut bytes)];
-        match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-            Ok(got) => break got.bytes,
-        }
-    };
-    let door = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
+    let (length, door) = receive_fd(socket, &mut bytes)?;
     let [kind, bus, ..] = decode(&bytes);
     let bus = [Bus::Session, Bus::System, Bus::Accessibility]
         .into_iter()
@@ -348,35 +392,10 @@ pub fn receive_door(socket: BorrowedFd<'_>) -> Result<(Bus, OwnedFd), Errno> {
     }
 }
 
-/// Asks init to send the application a signal.
-pub fn send_signal(socket: BorrowedFd<'_>, signal: i32) {
-    let _ = rustix::net::send(
-        socket,
-        &encode([0x100, signal as u32, 0, 0]),
-        rustix::net::SendFlags::NOSIGNAL,
-    );
-}
-
-/// The signal that the monitor asks for; `Ok(None)` for anything else,
-/// [`Errno::PIPE`] when the monitor is gone.
-///
-/// # Errors
-/// Those of `recv(2)`.
-pub fn receive_signal(socket: BorrowedFd<'_>) -> Result<Option<i32>, Errno> {
-    let mut bytes = [0; LENGTH];
-    let (length, _) = rustix::net::recv(socket, &mut bytes[..], rustix::net::RecvFlags::DONTWAIT)?;
-    match (length, decode(&bytes)) {
-        (0, _) => Err(Errno::PIPE),
-        (LENGTH, [0x100, signal, 0, 0]) if (1..=64).contains(&signal) => Ok(Some(signal as i32)),
-        _ => Ok(None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-    use std::os::fd::AsFd;
 
     #[test]
     fn messages_arrive_as_sent() {
@@ -387,6 +406,9 @@ mod tests {
             Message::NotExecuted(Errno::NOENT),
             Message::Running,
             Message::FilterGone,
+            Message::NotEntered(5, Errno::NOENT),
+            Message::Left(6, 130),
+            Message::Taken,
             Message::Stopped(20),
             Message::Continued,
             Message::Exited(255),
@@ -401,12 +423,14 @@ mod tests {
             send(a.as_fd(), message);
             assert_eq!(receive(b.as_fd()), Ok(Some(message)));
         }
-        send_signal(b.as_fd(), 15);
-        assert_eq!(receive_signal(a.as_fd()), Ok(Some(15)));
+        send_go(b.as_fd());
+        assert_eq!(await_go(a.as_fd()), Ok(()));
         rustix::net::send(&b, b"short", rustix::net::SendFlags::empty()).unwrap();
-        assert_eq!(receive_signal(a.as_fd()), Ok(None));
+        assert_eq!(receive(a.as_fd()), Ok(None));
+        send_with(b.as_fd(), Message::Entered(3), Some(&a.try_clone().unwrap()));
+        let (message, fd) = receive_with(a.as_fd()).unwrap();
+        assert_eq!((message, fd.is_some()), (Some(Message::Entered(3)), true));
         drop(b);
-        assert_eq!(receive_signal(a.as_fd()), Err(Errno::PIPE));
         assert_eq!(receive(a.as_fd()), Ok(None));
     }
 }

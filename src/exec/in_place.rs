@@ -27,7 +27,7 @@ use crate::freeze::Frozen;
 use crate::freeze::in_place::{InPlace, MOST_PINS};
 use crate::sys::{Errno, confine, fd, process};
 
-use super::handshake::{In, Mark, Outcome, Phase};
+use super::handshake::{In, Mark, Outcome, Phase, await_go};
 use super::stage::{enter_folder, is_hung_up, mark};
 
 /// Confines this process, which then is init.
@@ -43,6 +43,7 @@ pub fn confine(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
     confine::drop_own_capabilities().during(Phase::Capabilities)?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .during(Phase::Capabilities)?;
+    await_go(monitor).during(Phase::Lifeline)?;
     mark(frozen, monitor, Mark::Dropped);
     rustix::thread::set_no_new_privs(true).during(Phase::NoNewPrivileges)?;
     // All that is said about files rests on it here.

@@ -12,9 +12,11 @@ use crate::model::barrier::Barrier;
 use crate::sys::process::{self, Change};
 use crate::sys::{Errno, fd, signal};
 
-use super::handshake::{self, Failure, Mark, Message, Phase, receive_signal, send};
+use super::handshake::{self, Failure, Mark, Message, Phase, send};
 use super::in_place;
 use super::launch::Before;
+use super::order::{Order, Packet};
+use super::visitors::Visitors;
 
 /// Signals whose default action is restored for the application; the
 /// launcher's runtime and monitor had changed them.
@@ -52,7 +54,16 @@ pub fn run(frozen: &Frozen, monitor: OwnedFd, filter: Option<OwnedFd>, before: B
         [Some(monitor.as_fd()), Some(children.as_fd()), filter.as_ref().map(AsFd::as_fd)];
     in_place::close_the_rest(frozen.in_place.as_ref(), application, borrowed);
     send(monitor.as_fd(), Message::Running);
-    let status = attend(&monitor, &children, filter.as_ref(), application);
+    let mut life = Life {
+        frozen,
+        before,
+        monitor: &monitor,
+        children: &children,
+        filter: filter.as_ref(),
+        application,
+        visitors: Visitors::default(),
+    };
+    let status = life.attend();
     in_place::end_all(frozen);
     process::exit_now(status)
 }
@@ -81,11 +92,7 @@ fn become_application(frozen: &Frozen, before: Before) -> NotExecuted {
 }
 
 fn execute(frozen: &Frozen, before: Before) -> Errno {
-    for number in TOUCHED {
-        signal::set_ignored(number, false);
-    }
-    rustix::process::umask(before.umask);
-    if let Err(errno) = signal::set_mask(before.mask) {
+    if let Err(errno) = restore_signals(before) {
         return errno;
     }
     // No descriptor of ours is left but 0, 1, 2 and the one that was granted.
@@ -104,49 +111,94 @@ fn execute(frozen: &Frozen, before: Before) -> Errno {
     }
 }
 
-/// Waits for children and for the monitor until nothing is left; gives the
-/// status to end with.
-fn attend(
-    monitor: &OwnedFd,
-    children: &OwnedFd,
-    filter: Option<&OwnedFd>,
+/// Gives a process back what of the caller's state the launcher has changed.
+///
+/// # Errors
+/// Those of `rt_sigprocmask(2)`.
+pub fn restore_signals(before: Before) -> Result<(), Errno> {
+    for number in TOUCHED {
+        signal::set_ignored(number, false);
+    }
+    rustix::process::umask(before.umask);
+    signal::set_mask(before.mask).map(drop)
+}
+
+/// What init has while the sandbox lives.
+struct Life<'a> {
+    frozen: &'a Frozen,
+    before: Before,
+    monitor: &'a OwnedFd,
+    children: &'a OwnedFd,
+    filter: Option<&'a OwnedFd>,
     application: i32,
-) -> i32 {
-    loop {
-        let mut fds = [
-            PollFd::new(children, PollFlags::IN),
-            PollFd::new(monitor, PollFlags::IN),
-            PollFd::new(filter.unwrap_or(monitor), PollFlags::empty()),
-        ];
-        let count = if filter.is_some() { 3 } else { 2 };
-        match poll(&mut fds[..count], None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => return 1,
-        }
-        if !fds[1].revents().is_empty() {
-            match receive_signal(monitor.as_fd()) {
-                Ok(Some(number)) => deliver(application, number),
-                Ok(None) | Err(Errno::AGAIN | Errno::INTR) => {}
-                // The monitor is gone: so is the sandbox.
+    visitors: Visitors,
+}
+
+impl Life<'_> {
+    /// Waits for children and for the monitor until nothing is left; gives the
+    /// status to end with.
+    fn attend(&mut self) -> i32 {
+        loop {
+            let mut fds = [
+                PollFd::new(self.children, PollFlags::IN),
+                PollFd::new(self.monitor, PollFlags::IN),
+                PollFd::new(self.filter.unwrap_or(self.monitor), PollFlags::empty()),
+            ];
+            let count = if self.filter.is_some() { 3 } else { 2 };
+            match poll(&mut fds[..count], None) {
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return 1,
             }
+            let ready = [0, 1, 2].map(|at: usize| at < count && !fds[at].revents().is_empty());
+            // The monitor is gone: so is the sandbox.
+            if ready[1] && self.obey().is_err() {
+                return 1;
+            }
+            if ready[2] {
+                // Nobody stands before the buses any more.
+                send(self.monitor.as_fd(), Message::FilterGone);
+                return 1;
+            }
+            if ready[0] && !self.reap() {
+                return 0;
+            }
         }
-        if count == 3 && !fds[2].revents().is_empty() {
-            // Nobody stands before the buses any more.
-            send(monitor.as_fd(), Message::FilterGone);
-            return 1;
-        }
-        if !fds[0].revents().is_empty() {
-            while signal::receive(children).is_some() {}
-            loop {
-                match process::next_change(false) {
-                    Ok(Some((pid, change))) if pid == application => {
-                        handshake::send(monitor.as_fd(), told(change));
-                    }
-                    Ok(Some(_)) => {}
-                    Ok(None) => break,
-                    Err(_) => return 0,
+    }
+
+    /// Takes what the monitor asks for.
+    fn obey(&mut self) -> Result<(), Errno> {
+        match Packet::receive(self.monitor.as_fd()) {
+            Ok(packet) => match packet.order() {
+                Some(Order::Signal(number)) => deliver(self.application, number),
+                Some(Order::SignalVisitor { visitor, signal }) => {
+                    self.visitors.signal(visitor, signal);
                 }
+                Some(Order::Enter(visit)) => {
+                    self.visitors.start(self.frozen, self.before, &visit, self.monitor);
+                }
+                None => {}
+            },
+            Err(Errno::AGAIN | Errno::INTR | Errno::MSGSIZE) => {}
+            Err(errno) => return Err(errno),
+        }
+        Ok(())
+    }
+
+    /// Takes what became of children; false when none is left.
+    fn reap(&mut self) -> bool {
+        while signal::receive(self.children).is_some() {}
+        loop {
+            match process::next_change(false) {
+                Ok(Some((pid, change))) if pid == self.application => {
+                    handshake::send(self.monitor.as_fd(), told(change));
+                }
+                Ok(Some((pid, change))) => {
+                    if let Some(message) = self.visitors.note(pid, change) {
+                        handshake::send(self.monitor.as_fd(), message);
+                    }
+                }
+                Ok(None) => return true,
+                Err(_) => return false,
             }
         }
     }
@@ -161,7 +213,8 @@ fn told(change: Change) -> Message {
     }
 }
 
-fn deliver(application: i32, number: i32) {
+/// Sends one process a signal.
+pub fn deliver(application: i32, number: i32) {
     let pid = rustix::process::Pid::from_raw(application);
     let signal = rustix::process::Signal::from_named_raw(number);
     if let (Some(pid), Some(signal)) = (pid, signal) {

@@ -11,6 +11,7 @@ use crate::freeze::filter::FrozenFilter;
 use crate::sys::process::{self, Fork, NewNamespaces, OwnArguments};
 use crate::sys::{Errno, signal};
 
+use super::control::Control;
 use super::filter::{self, Observers};
 use super::handshake::{self, Mark};
 use super::monitor::{self, End, Start};
@@ -157,9 +158,7 @@ impl Building {
     /// When it does not.
     pub fn finish(self) -> Result<Running, NotRunning> {
         let mut marks = Vec::new();
-        if self.filter.is_some() {
-            handshake::send_go(self.socket.as_fd());
-        }
+        handshake::send_go(self.socket.as_fd());
         match monitor::await_start(&self.socket, &mut marks) {
             Start::Running => Ok(Running {
                 init: self.init,
@@ -178,12 +177,13 @@ impl Building {
 }
 
 impl Running {
-    /// Stays until the sandbox is gone.
-    pub fn attend(self) -> End {
+    /// Stays until the sandbox is gone. `door` is where commands about it
+    /// connect.
+    pub fn attend(self, door: Option<OwnedFd>) -> End {
         // The application has its own; held open here, they would keep
         // whoever is at the other end of a pipe waiting.
         let _ = crate::sys::fd::close_range(0, 1);
-        let end = monitor::attend(&self.socket, &self.signals, &self.pidfd);
+        let end = monitor::attend(&self.socket, &self.signals, &self.pidfd, Control::new(door));
         drop(self.filter);
         end
     }

@@ -15,11 +15,15 @@
 //! Where there are no namespaces, by a person's express wish, the same
 //! processes do the same, and `in_place` has what is different.
 
+pub mod control;
+pub mod enter;
 pub mod filter;
 pub mod handshake;
 pub mod in_place;
 pub mod init;
 pub mod launch;
 pub mod monitor;
+pub mod order;
 pub mod stage;
 pub mod tree;
+pub mod visitors;

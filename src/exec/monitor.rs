@@ -11,7 +11,9 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::report::ExitCode;
 use crate::sys::{Errno, signal};
 
-use super::handshake::{Failure, Mark, Message, receive, send_signal};
+use super::control::{Control, Owner};
+use super::handshake::{Failure, Mark, Message, receive, receive_with};
+use super::order::Packet;
 
 /// What the monitor takes in hand while a sandbox runs. INT and QUIT that a
 /// terminal sends reach the application by themselves, as they go to the
@@ -83,39 +85,36 @@ impl End {
 }
 
 /// Stays with a running sandbox until it is gone.
-pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd) -> End {
+pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd, mut control: Control) -> End {
     let mut end = None;
     let mut listening = true;
     loop {
-        let mut fds = [
-            PollFd::new(init, PollFlags::IN),
-            PollFd::new(signals, PollFlags::IN),
-            PollFd::new(socket, PollFlags::IN),
-        ];
-        let count = if listening { 3 } else { 2 };
-        match poll(&mut fds[..count], None) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let (ready, owners) = match wait(socket, signals, init, &control, listening) {
+            Ok(ready) => ready,
+            Err(Errno::INTR) => continue,
             Err(_) => break,
-        }
-        let ready = [0, 1, 2].map(|at: usize| at < count && !fds[at].revents().is_empty());
-        if ready[2] {
-            match receive(socket.as_fd()) {
-                Ok(Some(Message::Exited(status))) => end = Some(End::Exited(status)),
-                Ok(Some(Message::Killed(signal))) => end = Some(End::Killed(signal)),
-                Ok(Some(Message::FilterGone)) => end = Some(End::FilterGone),
-                Ok(Some(Message::Stopped(_))) => stop_too(),
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => listening = false,
+        };
+        if ready.socket {
+            match receive_with(socket.as_fd()) {
+                Ok((Some(Message::Exited(status)), _)) => end = Some(End::Exited(status)),
+                Ok((Some(Message::Killed(signal)), _)) => end = Some(End::Killed(signal)),
+                Ok((Some(Message::FilterGone), _)) => end = Some(End::FilterGone),
+                Ok((Some(Message::Stopped(_)), _)) => stop_too(),
+                Ok((Some(message), fd)) => control.tell(message, fd.as_ref()),
+                Ok((None, _)) | Err(_) => listening = false,
             }
             // What the application did comes before what became of init.
             continue;
         }
-        if ready[1] {
+        if ready.signals {
             while let Some(received) = signal::receive(signals) {
                 pass_on(socket, received);
             }
         }
-        if ready[0] {
+        for owner in owners {
+            control.serve(owner, socket);
+        }
+        if ready.init {
             break;
         }
     }
@@ -132,6 +131,39 @@ pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd) -> End {
         },
         _ => End::Killed(libc::SIGKILL),
     })
+}
+
+/// Which of the descriptors that are always there have something.
+struct Ready {
+    socket: bool,
+    signals: bool,
+    init: bool,
+}
+
+/// Waits until something is to be done.
+fn wait(
+    socket: &OwnedFd,
+    signals: &OwnedFd,
+    init: &OwnedFd,
+    control: &Control,
+    listening: bool,
+) -> Result<(Ready, Vec<Owner>), Errno> {
+    let visitors = control.descriptors();
+    let always = [init, signals].into_iter();
+    let heard = listening.then_some(socket).into_iter();
+    let mut fds: Vec<PollFd<'_>> = always
+        .chain(visitors.iter().map(|(_, fd)| *fd))
+        .chain(heard)
+        .map(|fd| PollFd::new(fd, PollFlags::IN))
+        .collect();
+    poll(&mut fds, None)?;
+    let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+    let owners = visitors.iter().enumerate().filter(|(at, _)| is_ready(2 + at));
+    let owners = owners.map(|(_, (owner, _))| *owner).collect();
+    let last = 2 + visitors.len();
+    let ready =
+        Ready { init: is_ready(0), signals: is_ready(1), socket: listening && is_ready(last) };
+    Ok((ready, owners))
 }
 
 /// Stops this process as the application was stopped, so that the shell
@@ -153,6 +185,8 @@ fn pass_on(socket: &OwnedFd, received: signal::Received) {
     match received.signal {
         libc::SIGTTIN | libc::SIGTTOU => {}
         libc::SIGINT | libc::SIGQUIT | libc::SIGTSTP | libc::SIGHUP if is_terminals => {}
-        other => send_signal(socket.as_fd(), other),
+        other => {
+            let _ = Packet::signal(other).send(socket.as_fd(), &[]);
+        }
     }
 }

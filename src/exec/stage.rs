@@ -67,6 +67,10 @@ pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>, filter: Option<BorrowedFd
     if let Some(filter) = filter {
         await_filter(filter, monitor)?;
     }
+    // By now the monitor has noted whose sandbox this is, for the portals and
+    // for other commands, and holds what can only be had as long as this
+    // process can be looked into.
+    handshake::await_go(monitor).during(Phase::Lifeline)?;
     confine_self(frozen, tree.root.as_fd(), monitor)
 }
 
@@ -92,18 +96,16 @@ fn write_maps(proc: BorrowedFd<'_>, frozen: &Frozen) -> Result<(), Errno> {
     write_own(proc, c"self/gid_map", &frozen.gid_map)
 }
 
-/// Waits until the process before the buses is confined and has its sockets,
-/// and the monitor has noted for the portals whose sandbox this is.
+/// Waits until the process before the buses is confined and has its sockets.
 fn await_filter(filter: BorrowedFd<'_>, monitor: BorrowedFd<'_>) -> Outcome {
     match handshake::receive(filter).during(Phase::Buses)? {
-        Some(Message::Running) => {}
+        Some(Message::Running) => Ok(()),
         Some(Message::Failed(failure)) => {
             send(monitor, Message::FilterFailed(failure));
-            process::exit_now(1);
+            process::exit_now(1)
         }
-        _ => return Err(Errno::PIPE).during(Phase::Buses),
+        _ => Err(Errno::PIPE).during(Phase::Buses),
     }
-    handshake::await_go(monitor).during(Phase::Lifeline)
 }
 
 fn enter_inner_user(frozen: &Frozen, proc: Option<&OwnedFd>) -> Outcome {

@@ -6,5 +6,6 @@
 //! second is a protected path.
 
 pub mod portal;
+pub mod processes;
 pub mod record;
 pub mod written;

@@ -78,6 +78,8 @@ codes! {
     PathLink = "E0303" => Manifest,
     /// A protected path that this layer may not open.
     PathProtected = "E0304" => Manifest,
+    /// No sandbox of that name runs.
+    NotRunning = "E0202" => NotFound,
     /// A rule for a bus that the filter does not take.
     BusRule = "E0305" => Manifest,
     /// The program is not there.

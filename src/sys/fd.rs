@@ -65,6 +65,40 @@ pub fn stand_in(fd: BorrowedFd<'_>, end: i32) -> Result<()> {
     Ok(())
 }
 
+/// Puts three open descriptors in the place of the standard ones. They have
+/// numbers above 2.
+///
+/// # Errors
+/// Those of `dup2(2)`; EBADF for one that is itself a standard one.
+pub fn stand_for_streams(fds: [BorrowedFd<'_>; 3]) -> Result<()> {
+    if fds.iter().any(|fd| fd.as_raw_fd() < 3) {
+        return Err(super::Errno::BADF);
+    }
+    for (number, fd) in (0..).zip(fds) {
+        // SAFETY: no memory is passed. What was open there is closed; nothing
+        // of ours owns these numbers in the child that asks for this.
+        checked(libc::c_long::from(unsafe { libc::dup2(fd.as_raw_fd(), number) }))?;
+    }
+    Ok(())
+}
+
+/// The process that holds a lock of `fcntl(2)` on the whole of an open file;
+/// none when it could be locked.
+///
+/// # Errors
+/// Those of F_GETLK.
+pub fn lock_holder(fd: BorrowedFd<'_>) -> Result<Option<i32>> {
+    // SAFETY: an all-zero flock is a valid value of this plain C struct.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: the lock is a live flock, which F_GETLK reads and writes.
+    checked(libc::c_long::from(unsafe {
+        libc::fcntl(fd.as_raw_fd(), libc::F_GETLK, &raw mut lock)
+    }))?;
+    Ok((lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid))
+}
+
 /// Whether something is open at this number.
 pub fn is_open(number: i32) -> bool {
     // SAFETY: F_GETFD changes nothing and passes no memory.

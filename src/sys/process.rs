@@ -1,6 +1,6 @@
 //! Making, replacing and following processes.
 
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use super::{Errno, Result, checked};
@@ -159,8 +159,8 @@ pub fn new_user_namespace() -> Result<()> {
 
 /// A null-terminated array of C strings, as `execve` takes it.
 pub struct StringArray {
-    /// Keeps the texts that `pointers` point at alive.
-    _texts: Vec<CString>,
+    /// What `pointers` point at.
+    texts: Vec<CString>,
     pointers: Vec<*const libc::c_char>,
 }
 
@@ -172,7 +172,27 @@ impl StringArray {
             .map(|text| text.as_ptr())
             .chain(std::iter::once(std::ptr::null()))
             .collect();
-        StringArray { _texts: texts, pointers }
+        StringArray { texts, pointers }
+    }
+
+    /// The value of a variable, where the texts are an environment.
+    pub fn get(&self, name: &CStr) -> Option<&CStr> {
+        let start = [name.to_bytes(), b"="].concat();
+        let text = self.texts.iter().find(|text| text.to_bytes().starts_with(&start))?;
+        CStr::from_bytes_with_nul(&text.to_bytes_with_nul()[start.len()..]).ok()
+    }
+
+    /// An environment with another value of one variable; as it is where the
+    /// value is empty.
+    #[must_use]
+    pub fn with(&self, name: &CStr, value: &CStr) -> StringArray {
+        let start = [name.to_bytes(), b"="].concat();
+        let others = self.texts.iter().filter(|text| !text.to_bytes().starts_with(&start));
+        let new = CString::new([&start[..], value.to_bytes()].concat());
+        match (value.is_empty(), new) {
+            (false, Ok(new)) => StringArray::new(others.cloned().chain([new]).collect()),
+            _ => StringArray::new(self.texts.clone()),
+        }
     }
 }
 

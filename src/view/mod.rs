@@ -2,8 +2,10 @@
 
 pub mod bus_log;
 pub mod doctor;
+pub mod instances;
 mod layout;
 pub mod list;
+pub mod namespaces;
 pub mod plan;
 pub mod show;
 pub mod tour;

@@ -244,6 +244,13 @@ impl World {
 
     /// The names of the records of running sandboxes.
     pub fn records(&self) -> Vec<String> {
+        let mut names = self.beside_records();
+        names.retain(|name| name.ends_with(".json"));
+        names
+    }
+
+    /// Everything in the folder of records.
+    fn beside_records(&self) -> Vec<String> {
         let folder = self.runtime().join("pinfold");
         if folder.exists() { self.names("%/pinfold") } else { Vec::new() }
     }
@@ -252,7 +259,7 @@ impl World {
     #[track_caller]
     pub fn assert_nothing_left(&self) {
         until("the sandbox's processes are gone", || self.processes().is_empty());
-        assert_eq!(self.records(), Vec::<String>::new(), "records are left");
+        assert_eq!(self.beside_records(), Vec::<String>::new(), "records are left");
         let mark = self.root().display().to_string();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(&mark), "mounts are left:\n{mounts}");

@@ -1,0 +1,46 @@
+//! `pinfold enter`
+
+use crate::cli::Enter;
+use crate::exec::enter::{self, EnterError};
+use crate::report::{Code, Diagnostic};
+use crate::sys::Errno;
+
+use super::Outcome;
+use super::instances::running;
+use super::run::refuse_folders_as_input;
+
+/// Runs a further process in a running sandbox.
+pub fn main(options: &Enter) -> Outcome {
+    refuse_folders_as_input()?;
+    let running = running()?;
+    let record = running.one(&options.instance)?;
+    let shell = [String::from("/bin/sh")];
+    let arguments = if options.command.is_empty() { &shell[..] } else { &options.command };
+    let socket = running.connect(record)?;
+    let folder = options.folder.as_deref().unwrap_or_default();
+    enter::enter(&socket, folder, arguments)
+        .map(|status| (status & 0xff) as u8)
+        .map_err(|error| vec![explain(&arguments[0], &error)])
+}
+
+fn explain(program: &str, error: &EnterError) -> Diagnostic {
+    match error {
+        EnterError::Refused(errno @ (Errno::NOENT | Errno::NOTDIR)) => {
+            Diagnostic::error(Code::ProgramMissing, format!("there is no {program} in the sandbox"))
+                .because(errno)
+        }
+        EnterError::Refused(errno @ Errno::OPNOTSUPP) => {
+            Diagnostic::error(Code::StepFailed, "a sandbox without namespaces cannot be entered")
+                .because(errno)
+        }
+        EnterError::Refused(errno) => Diagnostic::error(
+            Code::ProgramNotExecutable,
+            format!("cannot execute {program} in the sandbox"),
+        )
+        .because(errno),
+        EnterError::Ended => Diagnostic::error(Code::NotRunning, error.to_string()),
+        EnterError::Own(errno) => {
+            Diagnostic::error(Code::StepFailed, error.to_string()).because(errno)
+        }
+    }
+}
