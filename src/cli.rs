@@ -224,8 +224,9 @@ pub struct TierChoice {
     /// later) governs files, signals, TCP ports and, from version 9 on,
     /// sockets; the system call filter shuts what it does not govern. The
     /// application can then find out which files and processes there are, and
-    /// how files are named, sized and dated. There is no X11, and below
-    /// version 9 no sound; chmod and the like fail. A manifest that landlock
+    /// how files are named, sized and dated. There are no X11
+    /// and no D-Bus, and below version 9 no sound and one Wayland connection;
+    /// chmod and the like fail. A manifest that landlock
     /// alone cannot keep (a denial inside a grant, a home that is gone
     /// afterwards) is refused. Never chosen by itself, and said at every run:
     /// with --quiet, in one line.

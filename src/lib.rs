@@ -50,6 +50,11 @@
 //! confined alike. When the monitor ends the sandbox ends, and the other way
 //! round.
 //!
+//! Where a host refuses namespaces, and a person asks for it by
+//! `--degraded=landlock`, the same processes run without any: [`resolve`]
+//! turns the plan into one that landlock and the filter can keep alone, or
+//! refuses.
+//!
 //! # Where a new permission goes
 //!
 //! Its word into [`model::permission`], its key into [`model::manifest`] and

@@ -39,6 +39,11 @@
 //! - The terminal and the process group are the caller's, as in the ordinary
 //!   tier, but groups and sessions have their real numbers.
 //!
+//! What is shut as a whole: X11, whose clients reach it by an abstract socket;
+//! the buses, whose filter is told apart by a root of its own; and below
+//! version 9 sound, and more than the one connection to the compositor that
+//! the launcher makes.
+//!
 //! The price of the filter's part: chmod, chown, touch by name and extended
 //! attributes fail in the application's own home too, as on a memory stick;
 //! file choosers do not notice what others change; there is no shared memory
@@ -329,6 +334,12 @@ impl Making<'_> {
             Some("wayland-0") if !is_governed => {
                 self.unset("WAYLAND_DISPLAY");
                 self.plan.process.compositor = Some(socket.clone());
+                self.note(
+                    Weight::Notice,
+                    "one connection to the compositor is handed over: a program that opens a second one, from another process of its own, has no windows".to_owned(),
+                    Some(&step.origin),
+                    None,
+                );
                 false
             }
             Some("wayland-0") => {

@@ -260,6 +260,7 @@ fn sockets_by_the_version_of_landlock() {
     let alone = plan(&host, &[(Vendor, text)]);
     let compositor = alone.process.compositor.as_ref().map(|path| path.as_str());
     assert_eq!(compositor, Some(wayland.as_str()));
+    assert_eq!(note(&alone, &["one connection to the compositor"]), Some(Weight::Notice));
     for name in ["WAYLAND_DISPLAY", "PULSE_SERVER"] {
         assert_eq!(variable(&alone, name), None, "{name}");
     }
@@ -276,6 +277,27 @@ fn sockets_by_the_version_of_landlock() {
     assert_eq!(variable(&governed, "PULSE_SERVER"), Some(format!("unix:{pulse}").as_str()));
     for socket in [&wayland, &pulse, "/home/ada/mine"] {
         assert_eq!(access(&governed, socket), Some(Access::Write), "{socket}");
+    }
+}
+
+#[test]
+fn buses_are_not_to_be_had() {
+    let mut host = Host::small();
+    let socket = host.runtime("bus");
+    host.tree.socket(&socket);
+    host.set("DBUS_SESSION_BUS_ADDRESS", &format!("unix:path={socket}"));
+    let text =
+        "[portals]\nallow = [\"file-chooser\"]\n[bus.session]\ntalk = [\"org.example.Peer\"]";
+    let layers: Layers<'_> = &[(Vendor, text)];
+    assert!(host.plan(layers).filter.is_some());
+    for abi in [6, 9] {
+        host.landlock_abi = abi;
+        let plan = plan(&host, layers);
+        assert_eq!(plan.filter, None);
+        assert_eq!(variable(&plan, "DBUS_SESSION_BUS_ADDRESS"), Some("disabled:"));
+        assert_eq!(variable(&plan, "GTK_USE_PORTAL"), None);
+        assert_eq!(access(&plan, &socket), None);
+        assert_eq!(note(&plan, &["session bus is not to be had"]), Some(Weight::Warning));
     }
 }
 
