@@ -180,7 +180,14 @@ pub fn execute(host: &Host, prepared: &Prepared, terms: &Terms, mut timings: Tim
         launch::start(&frozen, &observers).map_err(|why| vec![explain(host, plan, &why)])?;
     let mut status = Status::new(terms.status_fd);
     // The child works on another processor meanwhile.
-    let mut noted = notes.note(host, prepared, &here, building.init)?;
+    let mut noted = match notes.note(host, prepared, &here, building.init) {
+        Ok(noted) => noted,
+        // A child that has ended cannot be written down.
+        Err(errors) => {
+            let why = building.give_up();
+            return Err(why.map_or(errors, |why| vec![explain(host, plan, &why)]));
+        }
+    };
     let init = building.init;
     let running = building.finish().map_err(|why| vec![explain(host, plan, &why)])?;
     status.started(init);

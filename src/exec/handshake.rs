@@ -255,7 +255,9 @@ fn receive_fd(
     let length = loop {
         let mut parts = [std::io::IoSliceMut::new(bytes)];
         match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(Errno::INTR) => {}
+            // The other side has gone without having read all that it was
+            // sent. That is told once, ahead of what it has said before.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
             Err(errno) => return Err(errno),
             Ok(got) => break got.bytes,
         }

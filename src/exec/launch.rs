@@ -151,6 +151,16 @@ pub fn start(frozen: &Frozen, observers: Observers<'_>) -> Result<Building, NotR
 }
 
 impl Building {
+    /// Gives up; the application has not been run. Tells what the child has
+    /// failed at, if it has.
+    pub fn give_up(self) -> Option<NotRunning> {
+        let said = monitor::failure_so_far(&self.socket);
+        // Without its monitor the child ends by itself.
+        drop(self.socket);
+        reap(&self.pidfd);
+        said.map(NotRunning::Start)
+    }
+
     /// Waits until the application runs. What the portals are to know of it
     /// has been noted by now.
     ///

@@ -62,6 +62,23 @@ pub fn await_start(socket: &OwnedFd, marks: &mut Vec<(Mark, u64)>) -> Start {
     }
 }
 
+/// What the child has said of its failure so far, without waiting for more.
+pub fn failure_so_far(socket: &OwnedFd) -> Option<Start> {
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    loop {
+        let mut fds = [PollFd::new(socket, PollFlags::IN)];
+        if !poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0) {
+            return None;
+        }
+        match receive(socket.as_fd()) {
+            Ok(Some(Message::Failed(failure))) => return Some(Start::Failed(failure)),
+            Ok(Some(Message::FilterFailed(failure))) => return Some(Start::FilterFailed(failure)),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
 /// How an application ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

@@ -151,9 +151,13 @@ impl Packet {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(STREAMS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let got = {
+        let got = loop {
             let mut parts = [std::io::IoSliceMut::new(&mut bytes)];
-            rustix::net::recvmsg(socket, &mut parts, &mut ancillary, flags)?
+            match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, flags) {
+                // As in the handshake: told once, ahead of what was said.
+                Err(Errno::CONNRESET) => {}
+                other => break other?,
+            }
         };
         let fds = ancillary
             .drain()

@@ -17,6 +17,7 @@ mod grants;
 mod homes;
 mod hosts;
 mod inside;
+mod instances;
 mod links;
 mod network;
 mod processes;
@@ -51,7 +52,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 18] = [
+    let themes: [fn() -> Vec<Trial>; 19] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -69,6 +70,7 @@ fn main() {
         root::tests,
         faults::tests,
         hosts::tests,
+        instances::tests,
         degraded::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();

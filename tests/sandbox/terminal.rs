@@ -11,7 +11,7 @@ use crate::world::{App, PATIENCE, World, until};
 tests![a_job_stops_and_goes_on, a_terminals_interrupt, nothing_is_typed_into_the_terminal];
 
 /// A terminal with a program in a session of its own on it.
-struct Terminal {
+pub struct Terminal {
     keyboard: File,
     screen: mpsc::Receiver<Vec<u8>>,
     seen: String,
@@ -19,7 +19,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn new(world: &World, command: &[String]) -> Terminal {
+    pub fn new(world: &World, command: &[String]) -> Terminal {
         let pty = nix::pty::openpty(None, None).unwrap();
         let (ours, theirs) = (File::from(pty.master), File::from(pty.slave));
         let child = world
@@ -46,14 +46,14 @@ impl Terminal {
         Terminal { keyboard: ours, screen, seen: String::new(), child }
     }
 
-    fn type_in(&mut self, text: &str) {
+    pub fn type_in(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 
     /// Waits for a text after all that was waited for before; gives what came
     /// in between.
     #[track_caller]
-    fn await_text(&mut self, text: &str) -> String {
+    pub fn await_text(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
                 return self.seen.drain(..at + text.len()).collect();
@@ -65,7 +65,22 @@ impl Terminal {
         }
     }
 
-    fn finish(mut self) {
+    /// Whether a text has appeared.
+    pub fn has(&mut self, text: &str) -> bool {
+        while let Ok(bytes) = self.screen.try_recv() {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        self.seen.contains(text)
+    }
+
+    /// Gives the window another size.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size =
+            rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&self.keyboard, size).unwrap();
+    }
+
+    pub fn finish(mut self) {
         let child = &mut self.child;
         until("the terminal's program ends", || child.try_wait().unwrap().is_some());
     }

@@ -442,8 +442,9 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a command.
     #[track_caller]
-    fn new(mut command: Command, input: Option<Stdio>) -> Running {
+    pub fn new(mut command: Command, input: Option<Stdio>) -> Running {
         let words = format!("{command:?}");
         let mut child = command
             .stdin(input.unwrap_or_else(Stdio::null))

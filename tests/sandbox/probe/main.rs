@@ -425,6 +425,13 @@ fn processes(act: &str, words: &mut Words) -> Answer {
             std::io::stdin().take(MOST).read_to_string(&mut text)?;
             Ok(json!(text))
         }
+        "block-signal" => {
+            let number: i32 = words.number();
+            let mut set = nix::sys::signal::SigSet::empty();
+            set.add(nix::sys::signal::Signal::try_from(number)?);
+            set.thread_block()?;
+            Ok(Value::Null)
+        }
         // Takes one signal, and tells whether it came a second time.
         "await-signal" => {
             let number: i32 = words.number();
