@@ -56,27 +56,26 @@ fn one(record: &Record, all: &Processes) -> Namespaces {
     for kind in ORDER {
         let Some(number) = record.namespaces.get(kind) else { continue };
         let Some(inode) = inode(&format!("/proc/{monitor}/fd/{number}")) else { continue };
-        // Init cannot be looked into; it is in all of these.
-        let (mut count, command) = members(&processes, kind, inode);
-        let init = processes.first().map_or(String::new(), |stat| stat.name.clone());
-        if !processes.is_empty() {
-            count += usize::from(kind != "user" || count == 0);
-        }
+        // Init cannot be looked into. It is in all of these but the outer user
+        // namespace, which everybody has left and which owns the others.
+        let (count, command) = members(&processes, kind, inode);
+        let init = usize::from(kind != "user" && !processes.is_empty());
         list.push(Namespace {
             kind: kind.to_owned(),
             inode,
             shared: self::inode(&format!("/proc/self/ns/{kind}")) == Some(inode),
-            processes: count,
-            command: if kind == "user" { init } else { command.unwrap_or_default() },
+            processes: count + init,
+            command: command.unwrap_or_default(),
         });
     }
-    // The application's own is a further user namespace in the first.
+    // The application's own is a further user namespace in the first, and init
+    // is in it too.
     let mut inner: BTreeMap<u64, (usize, String)> = BTreeMap::new();
     let outer = list.first().map(|outer| outer.inode);
     for stat in processes.iter().skip(1) {
         let own = self::inode(&format!("/proc/{}/ns/user", stat.pid));
         if let Some(own) = own.filter(|own| Some(*own) != outer) {
-            inner.entry(own).or_insert_with(|| (0, stat.name.clone())).0 += 1;
+            inner.entry(own).or_insert_with(|| (1, stat.name.clone())).0 += 1;
         }
     }
     list.extend(inner.into_iter().map(|(inode, (processes, command))| Namespace {
