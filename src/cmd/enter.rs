@@ -1,5 +1,7 @@
 //! `pinfold enter`
 
+use std::os::fd::OwnedFd;
+
 use crate::cli::Enter;
 use crate::exec::enter::{self, EnterError};
 use crate::report::{Code, Diagnostic};
@@ -17,10 +19,18 @@ pub fn main(options: &Enter) -> Outcome {
     let shell = [String::from("/bin/sh")];
     let arguments = if options.command.is_empty() { &shell[..] } else { &options.command };
     let socket = running.connect(record)?;
-    let folder = options.folder.as_deref().unwrap_or_default();
-    enter::enter(&socket, folder, arguments)
+    inside(&socket, options.folder.as_deref().unwrap_or_default(), arguments)
+}
+
+/// Runs a program in the sandbox whose monitor is at the other end, and gives
+/// its exit code.
+///
+/// # Errors
+/// Why it could not be started or followed.
+pub fn inside(socket: &OwnedFd, folder: &str, arguments: &[String]) -> Outcome {
+    enter::enter(socket, folder, arguments)
         .map(|status| (status & 0xff) as u8)
-        .map_err(|error| vec![explain(&arguments[0], &error)])
+        .map_err(|error| vec![explain(arguments.first().map_or("", String::as_str), &error)])
 }
 
 fn explain(program: &str, error: &EnterError) -> Diagnostic {

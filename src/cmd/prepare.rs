@@ -32,7 +32,10 @@ pub struct Host {
 /// # Errors
 /// When this process was started in a way in which nothing can be believed.
 pub fn host() -> Result<Host, Vec<Diagnostic>> {
-    let kernel = KernelFacts { landlock_abi: sys::probe::landlock_abi() };
+    let kernel = KernelFacts {
+        landlock_abi: sys::probe::landlock_abi(),
+        release: sys::probe::kernel_release(),
+    };
     let caller = Caller::from_process(sys::process::is_privileged_start(), kernel)
         .map_err(|error| vec![error])?;
     let fs = HostFs::real().map_err(|error| {

@@ -18,6 +18,7 @@ use crate::sys::{Errno, process};
 use crate::view;
 use crate::view::bus_log::BusLog;
 
+use super::instances;
 use super::notes::Notes;
 use super::prepare::{self, Host, Prepared};
 use super::{Outcome, print};
@@ -66,8 +67,28 @@ fn run(options: &Run) -> Outcome {
         print::text(&view::plan::text(&prepared.plan))?;
         return Ok(ExitCode::Success.number());
     }
+    let single = &prepared.policy.settings.single_instance;
+    if single.as_ref().is_some_and(|stated| stated.value)
+        && let Some(outcome) = join(&prepared.plan)?
+    {
+        return Ok(outcome);
+    }
     let terms = Terms { status_fd: options.status_fd, log_bus: options.log_bus };
     execute(&host, &prepared, &terms, timings)
+}
+
+/// Starts the application in the sandbox of it that runs already, if one does.
+fn join(plan: &Plan) -> Result<Option<u8>, Vec<Diagnostic>> {
+    let running = instances::running()?;
+    let Some(record) = running.list.iter().find(|record| record.app == plan.app) else {
+        return Ok(None);
+    };
+    let socket = running.connect(record)?;
+    let mut arguments = plan.process.arguments.clone();
+    if let Some(program) = arguments.first_mut() {
+        *program = plan.process.program.to_string();
+    }
+    super::enter::inside(&socket, plan.process.cwd.as_str(), &arguments).map(Some)
 }
 
 /// A folder open as one of the standard streams would be a way out of the
@@ -192,7 +213,8 @@ pub fn execute(host: &Host, prepared: &Prepared, terms: &Terms, mut timings: Tim
     let running = building.finish().map_err(|why| vec![explain(host, plan, &why)])?;
     status.started(init);
     timings.print(&running.marks);
-    let end = running.attend(noted.door());
+    let timeout = plan.process.limits.timeout.map(std::time::Duration::from_secs);
+    let end = running.attend(noted.door(), timeout);
     drop(noted);
     status.ended(end);
     if end == End::FilterGone {

@@ -29,6 +29,7 @@ pub enum Phase {
     Keyring,
     Capabilities,
     WorkingFolder,
+    Limits,
     Lifeline,
     NoNewPrivileges,
     Landlock,
@@ -41,7 +42,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order in which they happen.
-    pub const ALL: [Phase; 19] = [
+    pub const ALL: [Phase; 20] = [
         Phase::IdMaps,
         Phase::Loopback,
         Phase::Root,
@@ -54,6 +55,7 @@ impl Phase {
         Phase::Keyring,
         Phase::Capabilities,
         Phase::WorkingFolder,
+        Phase::Limits,
         Phase::Lifeline,
         Phase::NoNewPrivileges,
         Phase::Landlock,
@@ -78,6 +80,7 @@ impl Phase {
             Phase::Keyring => "leave the caller's keyring",
             Phase::Capabilities => "drop all capabilities",
             Phase::WorkingFolder => "enter the working folder",
+            Phase::Limits => "set the limits",
             Phase::Lifeline => "tie the sandbox to its monitor",
             Phase::NoNewPrivileges => "set no_new_privs",
             Phase::Landlock => "apply the landlock ruleset",

@@ -29,6 +29,7 @@ use crate::sys::{Errno, confine, fd, process};
 
 use super::handshake::{In, Mark, Outcome, Phase, await_go};
 use super::stage::{enter_folder, is_hung_up, mark};
+use super::tree::write_own;
 
 /// Confines this process, which then is init.
 ///
@@ -39,6 +40,9 @@ pub fn confine(frozen: &Frozen, monitor: BorrowedFd<'_>) -> Outcome {
     enter_folder(frozen).during(Phase::WorkingFolder)?;
     let own = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(own)).during(Phase::Lifeline)?;
+    if let (Some(line), Some(place)) = (&frozen.oom_score, &frozen.in_place) {
+        write_own(place.proc.as_fd(), c"self/oom_score_adj", line).during(Phase::Limits)?;
+    }
     confine::new_session_keyring().during(Phase::Keyring)?;
     confine::drop_own_capabilities().during(Phase::Capabilities)?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)

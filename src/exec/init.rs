@@ -6,9 +6,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Resource, Rlimit};
 
 use crate::freeze::Frozen;
 use crate::model::barrier::Barrier;
+use crate::model::plan::Limits;
 use crate::sys::process::{self, Change};
 use crate::sys::{Errno, fd, signal};
 
@@ -92,7 +94,7 @@ fn become_application(frozen: &Frozen, before: Before) -> NotExecuted {
 }
 
 fn execute(frozen: &Frozen, before: Before) -> Errno {
-    if let Err(errno) = restore_signals(before) {
+    if let Err(errno) = restore_signals(before).and_then(|()| limit(&frozen.limits)) {
         return errno;
     }
     // No descriptor of ours is left but 0, 1, 2 and the one that was granted.
@@ -121,6 +123,29 @@ pub fn restore_signals(before: Before) -> Result<(), Errno> {
     }
     rustix::process::umask(before.umask);
     signal::set_mask(before.mask).map(drop)
+}
+
+/// Holds this process and all that it starts to limits.
+///
+/// # Errors
+/// Those of `setrlimit(2)` and `setpriority(2)`.
+pub fn limit(limits: &Limits) -> Result<(), Errno> {
+    for (resource, value) in [
+        (Resource::Fsize, limits.file_size),
+        (Resource::Core, limits.core),
+        (Resource::Nproc, limits.tasks),
+        (Resource::Nofile, limits.open_files),
+    ] {
+        let Some(value) = value else { continue };
+        // No more than the caller has: raising that takes a privilege.
+        let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let value = Some(value.min(most));
+        rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })?;
+    }
+    match limits.nice {
+        Some(nice) => rustix::process::setpriority_process(None, nice),
+        None => Ok(()),
+    }
 }
 
 /// What init has while the sandbox lives.

@@ -1,6 +1,7 @@
 //! The launcher's last act: one clone into all namespaces.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -188,12 +189,13 @@ impl Building {
 
 impl Running {
     /// Stays until the sandbox is gone. `door` is where commands about it
-    /// connect.
-    pub fn attend(self, door: Option<OwnedFd>) -> End {
+    /// connect, `timeout` after what time it is ended.
+    pub fn attend(self, door: Option<OwnedFd>, timeout: Option<Duration>) -> End {
         // The application has its own; held open here, they would keep
         // whoever is at the other end of a pipe waiting.
         let _ = crate::sys::fd::close_range(0, 1);
-        let end = monitor::attend(&self.socket, &self.signals, &self.pidfd, Control::new(door));
+        let end =
+            monitor::attend(&self.socket, &self.signals, &self.pidfd, Control::new(door), timeout);
         drop(self.filter);
         end
     }

@@ -3,8 +3,9 @@
 //! exit code.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
@@ -64,7 +65,7 @@ pub fn await_start(socket: &OwnedFd, marks: &mut Vec<(Mark, u64)>) -> Start {
 
 /// What the child has said of its failure so far, without waiting for more.
 pub fn failure_so_far(socket: &OwnedFd) -> Option<Start> {
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN)];
         if !poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0) {
@@ -102,11 +103,19 @@ impl End {
 }
 
 /// Stays with a running sandbox until it is gone.
-pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd, mut control: Control) -> End {
+pub fn attend(
+    socket: &OwnedFd,
+    signals: &OwnedFd,
+    init: &OwnedFd,
+    mut control: Control,
+    timeout: Option<Duration>,
+) -> End {
+    let mut clock = timeout.map(Clock::new);
     let mut end = None;
     let mut listening = true;
     loop {
-        let (ready, owners) = match wait(socket, signals, init, &control, listening) {
+        let left = clock.as_mut().and_then(|clock| clock.strike(socket, init));
+        let (ready, owners) = match wait(socket, signals, init, &control, listening, left) {
             Ok(ready) => ready,
             Err(Errno::INTR) => continue,
             Err(_) => break,
@@ -150,6 +159,38 @@ pub fn attend(socket: &OwnedFd, signals: &OwnedFd, init: &OwnedFd, mut control: 
     })
 }
 
+/// How long an application has between a word and force.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The time that a sandbox has.
+struct Clock {
+    until: Instant,
+    warned: bool,
+}
+
+impl Clock {
+    fn new(timeout: Duration) -> Clock {
+        Clock { until: Instant::now() + timeout, warned: false }
+    }
+
+    /// Does what the time asks for, and gives how long it is until it asks
+    /// again; none when there is nothing more to do.
+    fn strike(&mut self, socket: &OwnedFd, init: &OwnedFd) -> Option<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Some(left);
+        }
+        if self.warned {
+            let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
+            return None;
+        }
+        self.warned = true;
+        self.until = Instant::now() + GRACE;
+        let _ = Packet::signal(libc::SIGTERM).send(socket.as_fd(), &[]);
+        Some(GRACE)
+    }
+}
+
 /// Which of the descriptors that are always there have something.
 struct Ready {
     socket: bool,
@@ -164,6 +205,7 @@ fn wait(
     init: &OwnedFd,
     control: &Control,
     listening: bool,
+    left: Option<Duration>,
 ) -> Result<(Ready, Vec<Owner>), Errno> {
     let visitors = control.descriptors();
     let always = [init, signals].into_iter();
@@ -173,7 +215,11 @@ fn wait(
         .chain(heard)
         .map(|fd| PollFd::new(fd, PollFlags::IN))
         .collect();
-    poll(&mut fds, None)?;
+    let left = left.map(|left| Timespec {
+        tv_sec: left.as_secs() as i64,
+        tv_nsec: left.subsec_nanos().into(),
+    });
+    poll(&mut fds, left.as_ref())?;
     let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
     let owners = visitors.iter().enumerate().filter(|(at, _)| is_ready(2 + at));
     let owners = owners.map(|(_, (owner, _))| *owner).collect();

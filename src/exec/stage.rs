@@ -64,6 +64,9 @@ pub fn build(frozen: &Frozen, monitor: BorrowedFd<'_>, filter: Option<BorrowedFd
     rustix::system::sethostname(&frozen.hostname).during(Phase::HostName)?;
     enter_inner_user(frozen, tree.proc.as_ref())?;
     enter_folder(frozen).during(Phase::WorkingFolder)?;
+    if let (Some(line), Some(proc)) = (&frozen.oom_score, &tree.proc) {
+        write_own(proc.as_fd(), c"self/oom_score_adj", line).during(Phase::Limits)?;
+    }
     if let Some(filter) = filter {
         await_filter(filter, monitor)?;
     }

@@ -183,7 +183,8 @@ fn prepare(
     if rustix::process::chdir(&ready.folder).is_err() {
         rustix::process::chdir(&frozen.home)?;
     }
-    fd::close_from(3)
+    fd::close_from(3)?;
+    super::init::limit(&frozen.limits)
 }
 
 #[cfg(test)]

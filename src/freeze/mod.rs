@@ -23,7 +23,7 @@ use crate::model::AppId;
 use crate::model::barrier::{Barrier, Barriers};
 use crate::model::path::AbsPath;
 use crate::model::permission::Nested;
-use crate::model::plan::{Action, Kind, Plan, Tier};
+use crate::model::plan::{Action, Kind, Limits, Plan, Tier};
 use crate::report::{Code, Diagnostic};
 use crate::sys::confine::Instruction;
 use crate::sys::process::{NewNamespaces, StringArray};
@@ -79,6 +79,10 @@ pub struct Frozen {
     pub home: CString,
     /// The one descriptor beyond 2 that the application keeps.
     pub kept: Option<i32>,
+    /// The line of `oom_score_adj`, where one is stated.
+    pub oom_score: Option<Vec<u8>>,
+    /// What the application is held to.
+    pub limits: Limits,
     /// Whether the child tells the time of each part.
     pub timed: bool,
     /// What is left out; nothing in a release build.
@@ -155,6 +159,8 @@ pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagn
         cwd: c_string(process.cwd.as_str())?,
         home: c_string(variable("HOME").unwrap_or("/"))?,
         kept,
+        oom_score: process.limits.oom_score.map(|score| score.to_string().into_bytes()),
+        limits: process.limits.clone(),
         timed: false,
         without: here.without,
     })

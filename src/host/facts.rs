@@ -406,7 +406,9 @@ mod tests {
     fn raised_rights_are_refused() {
         let refused = Caller::from_process(true, KernelFacts::default()).unwrap_err();
         assert_eq!(refused.code, Some(Code::HostEnvironment));
-        let here = Caller::from_process(false, KernelFacts { landlock_abi: 4 }).unwrap();
+        let here =
+            Caller::from_process(false, KernelFacts { landlock_abi: 4, ..KernelFacts::default() })
+                .unwrap();
         assert_eq!((here.uid, here.gid), ids());
         assert_eq!(here.kernel.landlock_abi, 4);
         assert_eq!(

@@ -90,4 +90,6 @@ pub struct XDisplay {
 pub struct KernelFacts {
     /// Landlock's ABI version; 0 where there is none.
     pub landlock_abi: u32,
+    /// Its release, major and minor; none where that cannot be told.
+    pub release: Option<(u32, u32)>,
 }

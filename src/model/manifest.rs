@@ -286,13 +286,6 @@ impl Settings {
     /// down and then ignored would be a lie.
     pub fn without_effect(&self) -> Vec<(&'static str, Origin)> {
         let mut found = Vec::new();
-        macro_rules! option {
-            ($key:literal, $field:expr) => {
-                if let Some(stated) = &$field {
-                    found.push(($key, stated.origin.clone()));
-                }
-            };
-        }
         macro_rules! list {
             ($key:literal, $field:expr) => {
                 if let Some(first) = $field.items.first() {
@@ -318,10 +311,6 @@ impl Settings {
                 }
             };
         }
-        flag!("single-instance", self.single_instance);
-        option!("nice", self.nice);
-        option!("oom-score", self.oom_score);
-        option!("timeout", self.timeout);
         granted!(
             "home.kind = \"overlay\"",
             self.home.kind,
@@ -356,8 +345,16 @@ impl Settings {
             found.push(("agents.ssh", ssh.origin.clone()));
         }
         flag!("agents.gpg", self.gpg_agent);
-        if let Some(limit) = self.limits.values.values().next() {
-            found.push(("limits", limit.origin.clone()));
+        for (key, name) in [
+            ("memory", "limits.memory"),
+            ("memory-high", "limits.memory-high"),
+            ("swap", "limits.swap"),
+            ("cpu", "limits.cpu"),
+            ("io-weight", "limits.io-weight"),
+        ] {
+            if let Some(limit) = self.limits.values.get(key) {
+                found.push((name, limit.origin.clone()));
+            }
         }
         flag!("limits.required", self.limits.required);
         if let Some(condition) = self.when.values().next() {

@@ -454,6 +454,29 @@ pub struct ProcessPlan {
     pub compositor: Option<AbsPath>,
     /// Where the command was stated.
     pub origin: Origin,
+    /// What it and all that it starts are held to.
+    pub limits: Limits,
+}
+
+/// Limits that each process carries along, by `setrlimit(2)` and its like. No
+/// value is the caller's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Open descriptors of each process.
+    pub open_files: Option<u64>,
+    /// The size in bytes of each file that is written.
+    pub file_size: Option<u64>,
+    /// The size in bytes of a core dump.
+    pub core: Option<u64>,
+    /// Processes and threads of the whole sandbox: the kernel counts them for
+    /// each user namespace (Linux 5.14).
+    pub tasks: Option<u64>,
+    /// How nice it is to others, from -20 to 19.
+    pub nice: Option<i32>,
+    /// How readily the kernel ends it when memory runs out, from -1000 to 1000.
+    pub oom_score: Option<i32>,
+    /// After how many seconds the sandbox is ended.
+    pub timeout: Option<u64>,
 }
 
 /// How much a note matters.

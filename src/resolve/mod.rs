@@ -14,6 +14,7 @@
 //! program        what is run, and what it needs to be found
 //! arguments      files that were named for this one run
 //! files          denials, against all of the above
+//! limits         what each process carries along
 //! environment    variables, by allow-list
 //! tree           parents, order, landlock rules
 //! degraded       all of it once more without namespaces, where that is asked
@@ -30,6 +31,7 @@ mod environment;
 mod etc;
 mod files;
 mod home;
+mod limits;
 mod links;
 mod network;
 pub mod program;
@@ -46,7 +48,7 @@ use crate::model::origin::Origin;
 use crate::model::path::AbsPath;
 use crate::model::permission::{LandlockMode, Nested, NetworkMode};
 use crate::model::plan::{
-    Action, FilterPlan, HostStep, Identity, Kind, LandlockPlan, Namespaces, Note, Plan,
+    Action, FilterPlan, HostStep, Identity, Kind, LandlockPlan, Limits, Namespaces, Note, Plan,
     ProcessPlan, SyscallPlan, Tier, VERSION, Weight,
 };
 use crate::report::{Code, Diagnostic};
@@ -154,9 +156,10 @@ pub fn resolve(
     files::deny(&mut r);
     let cwd = arguments::working_folder(&r);
     environment::resolve(&mut r);
+    let limits = limits::resolve(&mut r);
     let Some(command) = command else { return Err(r.errors) };
     let real_home = r.home.clone();
-    let plan = r.finish(command, cwd)?;
+    let plan = r.finish(command, cwd, limits)?;
     match request.tier {
         Tier::Namespaces => Ok(plan),
         Tier::Landlock => {
@@ -303,7 +306,12 @@ impl Resolution<'_> {
             && found.links.iter().all(|(place, _)| same(place))
     }
 
-    fn finish(mut self, command: program::Command, cwd: AbsPath) -> Result<Plan, Vec<Diagnostic>> {
+    fn finish(
+        mut self,
+        command: program::Command,
+        cwd: AbsPath,
+        limits: Limits,
+    ) -> Result<Plan, Vec<Diagnostic>> {
         let fs = self.fs;
         let (tree, unplaced) = std::mem::take(&mut self.tree).finish(|dest| fs.look(dest).is_ok());
         for step in unplaced {
@@ -371,6 +379,7 @@ impl Resolution<'_> {
                 cwd,
                 compositor: None,
                 origin: command.origin,
+                limits,
             },
             filter: self.filter,
             writable: self.writable,

@@ -2,6 +2,13 @@
 
 use super::{Errno, Result, checked};
 
+/// The running kernel's release, major and minor.
+pub fn kernel_release() -> Option<(u32, u32)> {
+    let name = rustix::system::uname();
+    let mut parts = name.release().to_str().ok()?.split(['.', '-', '+']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// The landlock ABI version of the running kernel; 0 where there is none.
 pub fn landlock_abi() -> u32 {
     const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;

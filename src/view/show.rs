@@ -731,6 +731,20 @@ impl<'a> Reading<'a> {
         section("environment", "Environment", lines)
     }
 
+    /// What each process carries along.
+    fn limits(&self) -> Option<Line> {
+        let limits = &self.plan.process.limits;
+        let said = [
+            limits.tasks.map(|value| format!("{value} processes and threads")),
+            limits.open_files.map(|value| format!("{value} open files each")),
+            limits.file_size.map(|value| format!("files of {value} bytes")),
+            limits.core.filter(|value| *value > 0).map(|value| format!("dumps of {value} bytes")),
+            limits.timeout.map(|value| format!("{value} seconds of time")),
+        ];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        (!said.is_empty()).then(|| fact(format!("held to {}", said.join(", "))))
+    }
+
     fn confinement(&mut self, landlock_abi: u32) -> Section {
         let plan = self.plan;
         let network = if plan.namespaces.network { ", net" } else { "" };
@@ -766,6 +780,7 @@ impl<'a> Reading<'a> {
                 lines.push(line(LineKind::Risk, text, stated));
             }
         }
+        lines.extend(self.limits());
         if !plan.landlock.files {
             lines.push(line(LineKind::Risk, "landlock does not govern its files", stated));
         }

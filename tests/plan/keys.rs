@@ -33,12 +33,12 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("command", "[\"app\"]", Taken),
     ("desktop", "[\"app.desktop\"]", Taken),
     ("extends", "[\"base/x11\"]", OfTheFile),
-    ("single-instance", "true", Refused),
+    ("single-instance", "true", Taken),
     ("single-instance", "false", Taken),
     ("hostname", "\"box\"", Taken),
-    ("nice", "5", Refused),
-    ("oom-score", "5", Refused),
-    ("timeout", "\"5s\"", Refused),
+    ("nice", "5", Taken),
+    ("oom-score", "5", Taken),
+    ("timeout", "\"5s\"", Taken),
     ("landlock", "\"best\"", Taken),
     ("landlock", "\"require\"", Taken),
     ("lock", "[\"home\"]", Refused),
@@ -113,10 +113,10 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("limits.swap", "0", Refused),
     ("limits.cpu", "\"50%\"", Refused),
     ("limits.io-weight", "100", Refused),
-    ("limits.tasks", "10", Refused),
-    ("limits.open-files", "10", Refused),
-    ("limits.file-size", "\"1G\"", Refused),
-    ("limits.core", "0", Refused),
+    ("limits.tasks", "10", Taken),
+    ("limits.open-files", "10", Taken),
+    ("limits.file-size", "\"1G\"", Taken),
+    ("limits.core", "0", Taken),
     ("limits.required", "true", Refused),
     ("limits.required", "false", Taken),
     // Expectations about a run, for `check`; a run itself owes them nothing.
@@ -183,7 +183,7 @@ fn what_has_no_effect_is_refused_and_what_has_one_is_not() {
 /// All of them are told at once, not one in each run.
 #[test]
 fn every_refused_key_is_named() {
-    let text = "nice = 5\ntimeout = \"5s\"\n[agents]\nssh = true";
+    let text = "[agents]\nssh = true\ngpg = true\n[limits]\nmemory = \"1G\"";
     let errors = Host::small().refusal(&[(Layer::Vendor, text)]);
     assert_eq!(errors.len(), 3, "{errors:#?}");
 }

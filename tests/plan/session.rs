@@ -237,7 +237,9 @@ fn a_graphics_card_and_none() {
 #[test]
 fn devices_of_the_real_host() {
     let fs = HostFs::real().unwrap();
-    let caller = Caller::from_process(false, KernelFacts { landlock_abi: 6 }).unwrap();
+    let caller =
+        Caller::from_process(false, KernelFacts { landlock_abi: 6, ..KernelFacts::default() })
+            .unwrap();
     let mut facts = facts::read(&fs, caller).unwrap();
     facts.account_home = None;
     let mut request = nothing_more();

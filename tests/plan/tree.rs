@@ -180,7 +180,7 @@ impl Host {
             environment: self.environment.clone(),
             cwd: self.cwd.clone(),
             free_display: 17,
-            kernel: KernelFacts { landlock_abi: self.landlock_abi },
+            kernel: KernelFacts { landlock_abi: self.landlock_abi, ..KernelFacts::default() },
         };
         let mut facts = facts::read(&self.tree.fs(), caller).unwrap();
         // The size of a file system is the one fact that a folder cannot fake,

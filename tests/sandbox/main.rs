@@ -18,6 +18,7 @@ mod homes;
 mod hosts;
 mod inside;
 mod instances;
+mod limits;
 mod links;
 mod network;
 mod processes;
@@ -52,7 +53,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 19] = [
+    let themes: [fn() -> Vec<Trial>; 20] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -71,6 +72,7 @@ fn main() {
         faults::tests,
         hosts::tests,
         instances::tests,
+        limits::tests,
         degraded::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();

@@ -201,9 +201,6 @@ fn hostile_texts_are_written_out() {
 fn keys_without_effect_are_refused() {
     let world = World::new();
     for text in [
-        "single-instance = true",
-        "nice = 5",
-        "timeout = 10",
         "[home]\nkind = \"overlay\"",
         "[display]\nx11 = \"nested\"",
         "[network]\nmode = \"private\"",

@@ -90,7 +90,7 @@ fn facts() -> HostFacts {
         pulse: Some(abs("/run/user/1000/pulse/native")),
         pipewire: None,
         shm_bytes: 1 << 30,
-        kernel: KernelFacts { landlock_abi: 7 },
+        kernel: KernelFacts { landlock_abi: 7, ..KernelFacts::default() },
     }
 }
 
