@@ -239,8 +239,10 @@ fn things(host: &Host) -> Vec<AbsPath> {
 /// alone are left out.
 fn plan_of(host: &Host, stated: &mut Vec<Stated>, base: &str) -> Plan {
     let ask = |stated: &[Stated]| ask(host, stated, base, &nothing_more());
-    stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());
-    ask(stated).unwrap_or_else(|errors| panic!("{errors:#?}"))
+    ask(stated).unwrap_or_else(|_| {
+        stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());
+        ask(stated).unwrap_or_else(|errors| panic!("{errors:#?}"))
+    })
 }
 
 /// The binds of a plan that show the host: not those of the application's
