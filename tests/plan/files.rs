@@ -571,6 +571,28 @@ fn a_path_that_gets_too_long_in_the_home_is_in_no_plan() {
 }
 
 #[test]
+fn a_denial_in_a_denial_is_covered_once() {
+    let host = with(&["/home/ada/w/b/c/d/", "/home/ada/w/e"]);
+    host.tree.link("/home/ada/l", "w/b");
+    host.tree.own("/home/ada");
+    for denied in ["~/w/b", "~/l"] {
+        let text = format!(
+            "[filesystem]\nwrite = [\"~/w\"]\ndeny = [\"{denied}\", \"~/w/b/c\", \"~/w/b/c/d\"]"
+        );
+        let plan = host.plan(&[(Vendor, &text)]);
+        let covers: Vec<&str> = plan
+            .tree
+            .iter()
+            .filter(|step| matches!(step.action, Action::Close { .. }))
+            .map(|step| step.action.dest().as_str())
+            .filter(|dest| dest.starts_with("/home/ada/w"))
+            .collect();
+        assert_eq!(covers, ["/home/ada/w/b"], "{denied}");
+        assert_eq!(seen(&plan, "/home/ada/w/e"), writable("/home/ada/w/e"));
+    }
+}
+
+#[test]
 fn a_pattern_in_a_denial() {
     let host = with(&["/srv/w/a.key", "/srv/w/b.txt"]);
     let plan =
