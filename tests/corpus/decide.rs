@@ -267,6 +267,7 @@ impl Model {
             assert!(matches!(back.kind, Kind::Return | Kind::Error));
             assert_eq!(back.reply_serial.map(|reply| reply.serial), Some(message.serial));
             assert_eq!(back.sender, Some(BUS));
+            self.hides(message, &back);
         } else if passed.is_none() {
             assert!(!message.wants_reply(), "nobody answers {message:?}");
         }
@@ -275,6 +276,25 @@ impl Model {
         }
         self.asked(outcome.asked);
         true
+    }
+
+    /// Who calls a hidden name is told what the bus says of names that do not
+    /// exist.
+    fn hides(&self, message: &Message<'_>, back: &Message<'_>) {
+        let Some(peer) = message.destination else { return };
+        if self.level(peer) == Level::Hidden && message.reply_serial.is_none() {
+            let (name, text) = match back.error_name {
+                Some("org.freedesktop.DBus.Error.ServiceUnknown") => {
+                    ("", format!("The name {peer} was not provided by any .service files"))
+                }
+                other => (
+                    other.unwrap_or_default(),
+                    format!("Could not get owner of name '{peer}': no such name"),
+                ),
+            };
+            assert!(matches!(name, "" | "org.freedesktop.DBus.Error.NameHasNoOwner"), "{name}");
+            assert_eq!(back.texts(), Some([text.as_str()]));
+        }
     }
 
     /// A message of the client goes to the bus.
