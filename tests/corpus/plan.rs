@@ -60,6 +60,10 @@ pub fn holds(bytes: &[u8]) {
     laws::steps_can_be_carried_out_in_their_order(&case);
     laws::protected_paths_cannot_be_changed(&case);
     laws::landlock_gives_no_more_than_the_steps(&case);
+    // In the home that is one's own there is nothing without namespaces.
+    if tables & 0x40 == 0 {
+        laws::without_namespaces_no_more_is_open(&case);
+    }
     if denied {
         laws::what_is_denied_is_not_seen(&case);
     }

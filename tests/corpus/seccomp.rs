@@ -5,7 +5,7 @@ use pinfold::freeze::seccomp::{
     Answer, Arch, HIGHEST_REVIEWED, TABLE, Verdict, judge, program, reviewed,
 };
 use pinfold::model::permission::{Nested, SyscallFeature, Word};
-use pinfold::model::plan::SyscallPlan;
+use pinfold::model::plan::{SyscallPlan, Unseparated};
 
 use super::draw::Draw;
 use interpreter::{Call, admissible, run};
@@ -82,6 +82,8 @@ fn policy(draw: &mut Draw<'_>) -> SyscallPlan {
         tcp_limited: rest & 1 == 1,
         signals_scoped: rest & 2 == 2,
         makes_set_id: rest & 4 == 4,
+        unseparated: (rest & 8 == 8)
+            .then_some(Unseparated { network: rest & 16 == 16, unix_sockets: rest & 32 == 32 }),
     }
 }
 
