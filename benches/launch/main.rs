@@ -6,8 +6,11 @@
 //! launcher to the first instruction of the application ("start") and to the
 //! launcher's end ("total").
 //!
+//! After the launches come single system calls, timed from inside (`calls`).
+//!
 //! `benches/run` builds what this needs and calls it.
 
+mod calls;
 mod peer;
 mod rounds;
 
@@ -21,6 +24,8 @@ struct Options {
     rounds: usize,
     program: PathBuf,
     stamp: PathBuf,
+    calls: Option<PathBuf>,
+    flatpak_filter: Option<PathBuf>,
     json: Option<PathBuf>,
     grants: Vec<usize>,
 }
@@ -30,6 +35,8 @@ fn options() -> Result<Options, String> {
         rounds: 200,
         program: PathBuf::from(env!("CARGO_BIN_EXE_pinfold")),
         stamp: PathBuf::new(),
+        calls: None,
+        flatpak_filter: None,
         json: None,
         grants: vec![10, 100],
     };
@@ -40,6 +47,8 @@ fn options() -> Result<Options, String> {
             "--rounds" => options.rounds = value()?.parse().map_err(|_| "--rounds N")?,
             "--program" => options.program = value()?.into(),
             "--stamp" => options.stamp = value()?.into(),
+            "--calls" => options.calls = Some(value()?.into()),
+            "--flatpak-filter" => options.flatpak_filter = Some(value()?.into()),
             "--json" => options.json = Some(value()?.into()),
             "--grants" => {
                 let list = value()?;
@@ -77,8 +86,38 @@ struct Table {
 
 fn measure(options: &Options) -> Result<(), String> {
     let scratch = Scratch::new()?;
-    let mut tables = Vec::new();
+    let tables = if options.rounds > 0 { launches(options, &scratch)? } else { Vec::new() };
+    print(options, &tables);
+    let calls = match &options.calls {
+        Some(program) => {
+            let manifest = scratch.manifest("org.example.Calls", program, APPLICATION)?;
+            Some(calls::measure(options, program, &manifest)?)
+        }
+        None => None,
+    };
+    if let Some(calls) = &calls {
+        calls.print();
+    }
+    if let Some(path) = &options.json {
+        let value: Vec<_> = tables
+            .iter()
+            .map(|table| serde_json::json!({ "title": table.title, "commands": table.figures.iter().map(Figures::json).collect::<Vec<_>>() }))
+            .collect();
+        let text = format!(
+            "{:#}\n",
+            serde_json::json!({
+                "rounds": options.rounds,
+                "tables": value,
+                "calls": calls.map(|calls| calls.json()),
+            })
+        );
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
 
+fn launches(options: &Options, scratch: &Scratch) -> Result<Vec<Table>, String> {
+    let mut tables = Vec::new();
     let manifest = scratch.manifest("org.example.Empty", &options.stamp, "")?;
     tables.push(pair(options, "empty manifest", &manifest, &["--disable-userns"])?);
     let manifest = scratch.manifest("org.example.Application", &options.stamp, APPLICATION)?;
@@ -94,17 +133,7 @@ fn measure(options: &Options) -> Result<(), String> {
         tables.push(pair(options, &format!("{count} grants"), &manifest, &["--disable-userns"])?);
     }
 
-    print(options, &tables);
-    if let Some(path) = &options.json {
-        let value: Vec<_> = tables
-            .iter()
-            .map(|table| serde_json::json!({ "title": table.title, "commands": table.figures.iter().map(Figures::json).collect::<Vec<_>>() }))
-            .collect();
-        let text =
-            format!("{:#}\n", serde_json::json!({ "rounds": options.rounds, "tables": value }));
-        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(())
+    Ok(tables)
 }
 
 /// What the viewers of the catalogue state.
@@ -128,13 +157,16 @@ fn pair(options: &Options, title: &str, manifest: &str, extra: &[&str]) -> Resul
     );
     // The first run makes the application's home, which the peer needs too.
     pinfold.once()?;
-    let peer = peer::bubblewrap(&options.program, manifest, extra)?;
+    let peer = peer::bubblewrap(&options.program, manifest, extra, None)?;
     let bare = Command::new("no sandbox", &options.stamp, Vec::new());
     let figures = rounds::run(&[peer, pinfold, bare], options.rounds)?;
     Ok(Table { title: title.to_owned(), figures })
 }
 
 fn print(options: &Options, tables: &[Table]) {
+    if tables.is_empty() {
+        return;
+    }
     println!(
         "Medians of {} rounds, in ms; ratios to bubblewrap are medians of each round's.",
         options.rounds

@@ -9,8 +9,14 @@ use pinfold::model::plan::{Action, Kind, Plan, Slot};
 
 use crate::rounds::Command;
 
-/// The command that gives an application the plan of `manifest`.
-pub fn bubblewrap(pinfold: &Path, manifest: &str, extra: &[&str]) -> Result<Command, String> {
+/// The command that gives an application the plan of `manifest`, with this
+/// filter of system calls or with the plan's own.
+pub fn bubblewrap(
+    pinfold: &Path,
+    manifest: &str,
+    extra: &[&str],
+    filter: Option<&[u8]>,
+) -> Result<Command, String> {
     let output = std::process::Command::new(pinfold)
         .args(["plan", "--json", manifest])
         .output()
@@ -20,7 +26,7 @@ pub fn bubblewrap(pinfold: &Path, manifest: &str, extra: &[&str]) -> Result<Comm
     }
     let plan: Plan = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
     let mut words = Words { list: Vec::new(), held: Vec::new() };
-    words.plan(&plan)?;
+    words.plan(&plan, filter)?;
     words.list.extend(extra.iter().map(|word| (*word).to_owned()));
     words.add(["--", plan.process.program.as_str()]);
     let arguments = plan.process.arguments.iter().skip(1).cloned();
@@ -50,7 +56,7 @@ impl Words {
         Ok(number)
     }
 
-    fn plan(&mut self, plan: &Plan) -> Result<(), String> {
+    fn plan(&mut self, plan: &Plan, filter: Option<&[u8]>) -> Result<(), String> {
         self.add([
             "--unshare-user",
             "--unshare-pid",
@@ -72,7 +78,7 @@ impl Words {
             self.add(["--setenv", name, value]);
         }
         let arch = seccomp::Arch::native().ok_or("no filter for this processor")?;
-        let filter: Vec<u8> = seccomp::program(&plan.syscalls, arch)
+        let own: Vec<u8> = seccomp::program(&plan.syscalls, arch)
             .iter()
             .flat_map(|word| {
                 let mut bytes = word.code.to_ne_bytes().to_vec();
@@ -81,7 +87,7 @@ impl Words {
                 bytes
             })
             .collect();
-        let filter = self.memory(&filter)?;
+        let filter = self.memory(filter.unwrap_or(&own))?;
         self.add(["--seccomp", &filter]);
         Ok(())
     }

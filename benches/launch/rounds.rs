@@ -29,9 +29,8 @@ impl Command {
         }
     }
 
-    /// Runs once: nanoseconds to the first instruction and to the end.
-    pub fn once(&self) -> Result<(u64, u64), String> {
-        // Every run reads what it is handed from the beginning.
+    /// What is started, with all that it reads from the beginning.
+    fn process(&self) -> Result<std::process::Command, String> {
         for fd in &self.held {
             rustix::fs::seek(fd, rustix::fs::SeekFrom::Start(0))
                 .map_err(|errno| errno.to_string())?;
@@ -45,6 +44,32 @@ impl Command {
         if let Some(environment) = &self.environment {
             command.env_clear().envs(environment.iter().cloned());
         }
+        Ok(command)
+    }
+
+    /// Gives it another name in tables.
+    pub fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+
+    /// Its name in tables.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs once; gives what it writes.
+    pub fn output(&self) -> Result<String, String> {
+        let output = self.process()?.output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{} ended with {}: {why}", self.name, output.status));
+        }
+        String::from_utf8(output.stdout).map_err(|error| error.to_string())
+    }
+
+    /// Runs once: nanoseconds to the first instruction and to the end.
+    pub fn once(&self) -> Result<(u64, u64), String> {
+        let mut command = self.process()?;
         let begin = now();
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", self.name))?;
         let mut stamp = [0; 8];
@@ -112,10 +137,37 @@ fn quantile(values: &[u64], part: f64) -> u64 {
     sorted[((sorted.len() - 1) as f64 * part).round() as usize]
 }
 
-fn middle(values: &[f64]) -> f64 {
+/// The median.
+pub fn middle(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted[sorted.len() / 2]
+}
+
+/// An order that is another one in each round, and the same ones at every
+/// call.
+pub struct Order {
+    order: Vec<usize>,
+    seed: u64,
+}
+
+impl Order {
+    /// An order of so many.
+    pub fn of(count: usize) -> Order {
+        Order { order: (0..count).collect(), seed: 7 }
+    }
+
+    /// The order of the next round.
+    pub fn next(&mut self) -> &[usize] {
+        for at in (1..self.order.len()).rev() {
+            self.seed = self
+                .seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            self.order.swap(at, (self.seed >> 33) as usize % (at + 1));
+        }
+        &self.order
+    }
 }
 
 /// Runs all commands in rounds; ratios are to the first.
@@ -129,18 +181,10 @@ pub fn run(commands: &[Command], rounds: usize) -> Result<Vec<Figures>, String> 
             ratios: Vec::new(),
         })
         .collect();
-    let mut order: Vec<usize> = (0..commands.len()).collect();
-    let mut seed = 7u64;
+    let mut order = Order::of(commands.len());
     for round in 0..WARM_UP + rounds {
-        // A shuffle that is the same at every call.
-        for at in (1..order.len()).rev() {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            order.swap(at, (seed >> 33) as usize % (at + 1));
-        }
         let mut times = vec![(0, 0); commands.len()];
-        for &at in &order {
+        for &at in order.next() {
             times[at] = commands[at].once()?;
         }
         if round < WARM_UP {

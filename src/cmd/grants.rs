@@ -192,12 +192,13 @@ mod tests {
     fn relative_paths_start_at_the_working_folder() {
         let cwd = AbsPath::new("/home/ada/work").unwrap();
         let grants = Grants {
-            read: vec!["x".into(), "./y/".into(), ".".into(), "~/z".into()],
+            read: vec!["x".into(), "./y/".into(), ".".into(), "~/z".into(), "a[1].pdf".into()],
             ..Grants::default()
         };
         let settings = settings(&grants, Some(&cwd)).unwrap();
         let read: Vec<&str> = settings.filesystem.read.values().map(|g| g.path.as_str()).collect();
-        assert_eq!(read, ["/home/ada/work/x", "/home/ada/work/y", "/home/ada/work", "~/z"]);
+        let named = "/home/ada/work/a[[]1].pdf";
+        assert_eq!(read, ["/home/ada/work/x", "/home/ada/work/y", "/home/ada/work", "~/z", named]);
     }
 
     #[test]

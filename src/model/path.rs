@@ -1,6 +1,7 @@
 //! Paths: the clean absolute path that plans are made of, and the expression
 //! with which a manifest names one.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,8 @@ fn check_elements(rest: &str) -> Result<(), PathError> {
     if let Some(bad) = rest.chars().find(|c| c.is_control()) {
         return Err(PathError::Control(bad as u32));
     }
-    if rest.len() >= LONGEST {
+    // With the slash in front and the zero byte behind it.
+    if rest.len() + 2 > LONGEST {
         return Err(PathError::TooLong);
     }
     for element in rest.split('/') {
@@ -285,7 +287,12 @@ impl PathExpr {
         };
         let rest = tail.strip_suffix('/').unwrap_or(tail);
         if !rest.is_empty() {
-            check_elements(rest)?;
+            // How long names may be holds for what is named, not for how.
+            let named: Vec<_> = rest
+                .split('/')
+                .map(|element| Glob::name(element).unwrap_or(Cow::Borrowed(element)))
+                .collect();
+            check_elements(&named.join("/"))?;
             for element in rest.split('/') {
                 if !Glob::is_well_formed(element) {
                     return Err(PathError::Glob(element.to_owned()));
@@ -297,18 +304,23 @@ impl PathExpr {
         Ok(PathExpr { base, rest: rest.to_owned(), text: text.to_owned() })
     }
 
-    /// The expression for a path that is known already, taken literally.
+    /// The expression for a path that is known already. It names that path and
+    /// nothing else: what would be a pattern character is written as a class
+    /// of its own, `a[1]` as `a[[]1]`.
     pub fn literal(path: &AbsPath) -> PathExpr {
-        PathExpr {
-            base: Base::Root,
-            rest: path.as_str().trim_start_matches('/').to_owned(),
-            text: path.as_str().to_owned(),
+        let mut text = String::with_capacity(path.as_str().len());
+        for c in path.as_str().chars() {
+            match c {
+                '*' | '?' | '[' => text.extend(['[', c, ']']),
+                c => text.push(c),
+            }
         }
+        PathExpr { base: Base::Root, rest: text.trim_start_matches('/').to_owned(), text }
     }
 
-    /// Whether any element is a pattern.
+    /// Whether any element is a pattern, and can stand for several names.
     pub fn has_glob(&self) -> bool {
-        self.rest.split('/').any(Glob::is_pattern)
+        self.rest.split('/').any(|element| Glob::name(element).is_none())
     }
 
     /// As it was written.
@@ -346,6 +358,25 @@ impl Glob {
     /// Whether the element has a pattern character.
     pub fn is_pattern(element: &str) -> bool {
         element.contains(['*', '?', '['])
+    }
+
+    /// The one name that an element stands for, if it is no pattern. A pattern
+    /// character alone in a class stands for itself: `[*]`, `[?]`, `[[]`.
+    pub fn name(element: &str) -> Option<Cow<'_, str>> {
+        if !Glob::is_pattern(element) {
+            return Some(Cow::Borrowed(element));
+        }
+        let mut name = String::with_capacity(element.len());
+        let mut rest = element;
+        while let Some(at) = rest.find(['*', '?', '[']) {
+            name.push_str(&rest[..at]);
+            let class = rest[at..].strip_prefix('[')?;
+            let one = class.chars().next().filter(|c| "*?[".contains(*c))?;
+            name.push(one);
+            rest = class[one.len_utf8()..].strip_prefix(']')?;
+        }
+        name.push_str(rest);
+        Some(Cow::Owned(name))
     }
 
     fn is_well_formed(element: &str) -> bool {
@@ -399,7 +430,8 @@ impl Glob {
         pattern[p..].iter().all(|&c| c == '*')
     }
 
-    /// The index after the class at `at` if it holds `c`.
+    /// The index after the class at `at` if it holds `c`; a class that is not
+    /// closed holds nothing.
     fn class(pattern: &[char], at: usize, c: char) -> Option<usize> {
         let mut i = at + 1;
         let negated = pattern.get(i) == Some(&'!');
@@ -417,7 +449,7 @@ impl Glob {
                 i += 1;
             }
         }
-        (hit != negated).then_some(i + 1)
+        (i < pattern.len() && hit != negated).then_some(i + 1)
     }
 }
 
@@ -436,6 +468,32 @@ mod tests {
         }
         assert!(AbsPath::new(&format!("/{}", "x".repeat(256))).is_err());
         assert!(AbsPath::new(&"/abc".repeat(1100)).is_err());
+    }
+
+    #[test]
+    fn a_path_is_as_long_as_the_kernel_takes_with_its_zero_byte() {
+        let long = format!("{}/{}", format!("/{}", "a".repeat(250)).repeat(16), "b".repeat(78));
+        assert_eq!(long.len(), LONGEST - 1);
+        assert!(AbsPath::new(&long).is_ok());
+        assert_eq!(AbsPath::new(&format!("{long}b")), Err(PathError::TooLong));
+        assert_eq!(PathExpr::parse(&format!("{long}b")), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn a_literal_path_is_no_pattern() {
+        let path = AbsPath::new("/a[1]/b*/c?/[").unwrap();
+        let literal = PathExpr::literal(&path);
+        assert_eq!(literal.as_str(), "/a[[]1]/b[*]/c[?]/[[]");
+        assert!(!literal.has_glob());
+        assert_eq!(PathExpr::parse(literal.as_str()), Ok(literal.clone()));
+        let names: Vec<_> = literal.rest.split('/').map(|name| Glob::name(name).unwrap()).collect();
+        assert_eq!(names, ["a[1]", "b*", "c?", "["]);
+        let long = AbsPath::new(&format!("/{}", "*".repeat(255))).unwrap();
+        let literal = PathExpr::literal(&long);
+        assert_eq!(PathExpr::parse(literal.as_str()), Ok(literal));
+        for pattern in ["*", "a?", "[a]", "[[a]", "[!*]", "[*", "[*]*"] {
+            assert_eq!(Glob::name(pattern), None, "{pattern}");
+        }
     }
 
     #[test]
@@ -495,6 +553,8 @@ mod tests {
             ("*a*b", "xxaxx", false),
             ("[]]", "]", true),
             ("*", "", true),
+            ("[a", "a", false),
+            ("[!b", "a", false),
         ] {
             assert_eq!(Glob::matches(pattern, name), want, "{pattern} {name}");
         }

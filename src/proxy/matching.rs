@@ -8,7 +8,8 @@ use std::fmt::Write;
 
 use super::grammar;
 
-/// The longest rule; the reference implementation has the same limit.
+/// The longest rule, as it came and as it goes on; the reference implementation
+/// has the same limit.
 const LENGTH_MAX: usize = 1024;
 
 /// The last argument that a rule can look at.
@@ -67,7 +68,8 @@ pub fn rewrite(text: &str) -> Result<String, MatchError> {
             None => return Err(MatchError::Syntax),
         };
     }
-    Ok(written)
+    // Apostrophes and what stands for them have made it longer.
+    if written.len() > LENGTH_MAX { Err(MatchError::Length) } else { Ok(written) }
 }
 
 /// Takes a value off the front: runs in apostrophes, plain runs, and `\'`.
@@ -201,5 +203,8 @@ mod tests {
         }
         assert!(rewrite(&format!("arg0='{}'", "x".repeat(1024 - 7))).is_ok());
         assert_eq!(rewrite(&format!("arg0='{}'", "x".repeat(1024 - 6))), Err(MatchError::Length));
+        // So is one that has grown too long on the way.
+        assert_eq!(rewrite(&format!("arg0=a{}", r"\'".repeat(400))), Err(MatchError::Length));
+        assert_eq!(rewrite(&format!("arg0={}", "x".repeat(1024 - 5))), Err(MatchError::Length));
     }
 }

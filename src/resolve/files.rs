@@ -286,11 +286,12 @@ fn paths(r: &mut Resolution<'_>, expr: &PathExpr, origin: &Origin) -> Vec<AbsPat
     };
     let mut at = vec![inside(r, &start)];
     for element in expr.rest.split('/').filter(|element| !element.is_empty()) {
-        if Glob::is_pattern(element) {
-            at = at.into_iter().flat_map(|folder| matching(r, &folder, element, origin)).collect();
-        } else {
-            at = at.into_iter().map(|folder| folder.child(element)).collect();
-        }
+        at = match Glob::name(element) {
+            Some(name) => at.into_iter().map(|folder| folder.child(&name)).collect(),
+            None => {
+                at.into_iter().flat_map(|folder| matching(r, &folder, element, origin)).collect()
+            }
+        };
     }
     if at.is_empty() && expr.has_glob() {
         r.note(Weight::Info, format!("{expr} matches nothing"), Some(origin), None);
@@ -338,7 +339,7 @@ fn expand(
     for path in paths(r, &value.path, &entry.origin) {
         let exec = value.exec.unwrap_or(right == Right::Read && !path.is_within(&r.home));
         let mut named = path.clone();
-        for _ in value.path.rest.split('/').skip_while(|element| !Glob::is_pattern(element)) {
+        for _ in value.path.rest.split('/').skip_while(|element| Glob::name(element).is_some()) {
             named = named.parent().unwrap_or(named);
         }
         grants.push(Grant {

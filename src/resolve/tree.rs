@@ -235,10 +235,29 @@ impl Tree {
         }
     }
 
+    /// Leaves covers of what a cover hides already out: an empty folder has no
+    /// place for them.
+    fn cover_once(&mut self) {
+        let is_cover = |step: &Step| matches!(step.action, Action::Close { .. });
+        let hidden: Vec<AbsPath> = self
+            .steps
+            .iter()
+            .filter(|(dest, step)| {
+                let around = dest.parent().and_then(|parent| self.above(&parent));
+                is_cover(step) && around.is_some_and(is_cover)
+            })
+            .map(|(dest, _)| dest.clone())
+            .collect();
+        for dest in hidden {
+            self.steps.remove(&dest);
+        }
+    }
+
     /// The finished steps. What cannot be placed, since a folder of the host
     /// would have to be changed for it, is given back with the rest.
     pub fn finish(mut self, exists: impl Fn(&AbsPath) -> bool) -> (Vec<Step>, Vec<Step>) {
         self.hold_in_place();
+        self.cover_once();
         let mut unplaced = Vec::new();
         let dests: Vec<AbsPath> = self.steps.keys().cloned().collect();
         for dest in dests {

@@ -544,6 +544,55 @@ fn patterns_are_not_expanded_where_applications_write() {
 }
 
 #[test]
+fn a_pattern_character_alone_in_a_class_is_itself() {
+    let host = with(&["/home/ada/a[1]", "/home/ada/a1", "/home/ada/new/b"]);
+    let text = settings(&[(
+        CommandLine,
+        "[filesystem]\nread = [\"~/a[[]1]\"]\ncreate = [\"~/new/w[*]\"]",
+    )]);
+    let mut request = nothing_more();
+    // No folder has to be looked through for it.
+    request.written = vec![path("/home/ada/new")];
+    let plan = host.resolve(text, &request).unwrap();
+    assert_eq!(seen(&plan, "/home/ada/a[1]"), readable("/home/ada/a[1]"));
+    assert_eq!(seen(&plan, "/home/ada/a1"), Seen::Own);
+    assert_eq!(seen(&plan, "/home/ada/new/w*"), writable("/home/ada/new/w*"));
+}
+
+#[test]
+fn a_path_that_gets_too_long_in_the_home_is_in_no_plan() {
+    let host = with(&[]);
+    let rest = format!("{}{}", format!("{}/", "a".repeat(250)).repeat(16), "b".repeat(78));
+    for key in ["read", "create", "deny"] {
+        let plan = host.plan(&[(Vendor, &format!("[filesystem]\n{key} = [\"~/{rest}\"]"))]);
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan, "{key}");
+    }
+}
+
+#[test]
+fn a_denial_in_a_denial_is_covered_once() {
+    let host = with(&["/home/ada/w/b/c/d/", "/home/ada/w/e"]);
+    host.tree.link("/home/ada/l", "w/b");
+    host.tree.own("/home/ada");
+    for denied in ["~/w/b", "~/l"] {
+        let text = format!(
+            "[filesystem]\nwrite = [\"~/w\"]\ndeny = [\"{denied}\", \"~/w/b/c\", \"~/w/b/c/d\"]"
+        );
+        let plan = host.plan(&[(Vendor, &text)]);
+        let covers: Vec<&str> = plan
+            .tree
+            .iter()
+            .filter(|step| matches!(step.action, Action::Close { .. }))
+            .map(|step| step.action.dest().as_str())
+            .filter(|dest| dest.starts_with("/home/ada/w"))
+            .collect();
+        assert_eq!(covers, ["/home/ada/w/b"], "{denied}");
+        assert_eq!(seen(&plan, "/home/ada/w/e"), writable("/home/ada/w/e"));
+    }
+}
+
+#[test]
 fn a_pattern_in_a_denial() {
     let host = with(&["/srv/w/a.key", "/srv/w/b.txt"]);
     let plan =

@@ -3,7 +3,8 @@
 //! Trees and grants are drawn from small pools of names, so that they meet:
 //! grants of links, of folders above and beneath closed paths, of what does
 //! not exist. Where a path really lies is told by a walk of its own over the
-//! tree (`real`), not by the resolver's.
+//! tree (`real`), not by the resolver's. Who draws is another file's business:
+//! `chance` here, and the fuzzer.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -13,14 +14,12 @@ use pinfold::model::path::AbsPath;
 use pinfold::model::plan::{Access, Action, Kind, LandlockObject, Plan, Tier};
 use pinfold::report::Diagnostic;
 use pinfold::resolve::{Request, protected};
-use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
 
 use super::seen::{is_own, step};
 use super::tree::{Host, nothing_more, path};
 
 /// Folders and files of the home and beside it, each present or not.
-const ENTRIES: &[&str] = &[
+pub const ENTRIES: &[&str] = &[
     "/home/ada/a/b/c/",
     "/home/ada/a/file",
     "/home/ada/d/e/",
@@ -41,7 +40,7 @@ const ENTRIES: &[&str] = &[
 
 /// Names that can be links, and what they can hold. Those of a closed path
 /// come first, so that a folder of this name gives way.
-const LINKS: &[&str] = &[
+pub const LINKS: &[&str] = &[
     "/home/ada/.config",
     "/home/ada/.ssh",
     "/home/ada/.local/share",
@@ -52,7 +51,7 @@ const LINKS: &[&str] = &[
     "/srv/l5",
     "/srv/cfg/autostart",
 ];
-const TARGETS: &[&str] = &[
+pub const TARGETS: &[&str] = &[
     ".",
     "..",
     "a",
@@ -73,7 +72,7 @@ const TARGETS: &[&str] = &[
 ];
 
 /// What grants and denials name.
-const NAMES: &[&str] = &[
+pub const NAMES: &[&str] = &[
     "~",
     "~/a",
     "~/a/b",
@@ -119,11 +118,15 @@ const NAMES: &[&str] = &[
 
 /// A statement of one layer.
 #[derive(Debug, Clone)]
-struct Stated {
-    layer: Layer,
-    key: &'static str,
-    name: &'static str,
+pub struct Stated {
+    pub layer: Layer,
+    pub key: &'static str,
+    pub name: &'static str,
 }
+
+/// What stands in the place of a folder or file of the tree: the target of a
+/// link, or nothing.
+pub type Entry = (&'static str, Option<&'static str>);
 
 impl Stated {
     fn text(&self) -> String {
@@ -142,35 +145,7 @@ impl Stated {
     }
 }
 
-fn tree() -> impl Strategy<Value = Vec<(&'static str, Option<&'static str>)>> {
-    let links = subsequence(LINKS, 0..=4).prop_flat_map(|links| {
-        links
-            .into_iter()
-            .map(|link| (Just(link), select(TARGETS).prop_map(Some)))
-            .collect::<Vec<_>>()
-    });
-    let entries = subsequence(ENTRIES, 0..=ENTRIES.len());
-    (links, entries).prop_map(|(links, entries)| {
-        links.into_iter().chain(entries.into_iter().map(|entry| (entry, None))).collect()
-    })
-}
-
-fn statement(layers: &'static [Layer]) -> impl Strategy<Value = Stated> {
-    let keys: &[&str] = &["read", "write", "write", "create", "deny"];
-    (select(layers), select(keys), select(NAMES)).prop_map(|(layer, key, name)| Stated {
-        layer,
-        key,
-        name,
-    })
-}
-
-const ALL: &[Layer] = &[Layer::Vendor, Layer::Admin, Layer::User, Layer::CommandLine];
-
-fn statements() -> impl Strategy<Value = Vec<Stated>> {
-    prop::collection::vec(statement(ALL), 0..6)
-}
-
-fn grow(entries: &[(&str, Option<&str>)]) -> Host {
+fn grow(entries: &[Entry]) -> Host {
     let host = Host::small();
     // Something of the system's that can be read but not executed.
     host.tree.folder("/var/cache/fontconfig");
@@ -225,17 +200,17 @@ fn real(host: &Host, at: &AbsPath) -> AbsPath {
     here
 }
 
-/// What the resolver makes of statements.
+/// What the resolver makes of statements on top of a manifest.
 fn ask(
     host: &Host,
     stated: &[Stated],
-    kind: &str,
+    base: &str,
     request: &Request,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut stated = stated.to_vec();
     stated.sort_by_key(|one| one.layer);
     let texts: Vec<(Layer, String)> = stated.iter().map(|one| (one.layer, one.text())).collect();
-    let mut layers = vec![(Layer::Vendor, kind)];
+    let mut layers = vec![(Layer::Vendor, base)];
     layers.extend(texts.iter().map(|(layer, text)| (*layer, text.as_str())));
     host.ask(&layers, request)
 }
@@ -260,12 +235,14 @@ fn things(host: &Host) -> Vec<AbsPath> {
     found
 }
 
-/// The plan of statements; those that are refused even alone are left out.
-fn plan(host: &Host, stated: &mut Vec<Stated>, shared: bool) -> Plan {
-    let kind = if shared { "[home]\nkind = \"shared\"" } else { "" };
-    let ask = |stated: &[Stated]| ask(host, stated, kind, &nothing_more());
-    stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());
-    ask(stated).unwrap_or_else(|errors| panic!("{errors:#?}"))
+/// The plan of statements on top of a manifest; those that are refused even
+/// alone are left out.
+fn plan_of(host: &Host, stated: &mut Vec<Stated>, base: &str) -> Plan {
+    let ask = |stated: &[Stated]| ask(host, stated, base, &nothing_more());
+    ask(stated).unwrap_or_else(|_| {
+        stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());
+        ask(stated).unwrap_or_else(|errors| panic!("{errors:#?}"))
+    })
 }
 
 /// The binds of a plan that show the host: not those of the application's
@@ -296,250 +273,227 @@ fn visible(plan: &Plan, thing: &AbsPath) -> Vec<AbsPath> {
     places
 }
 
-fn config() -> ProptestConfig {
-    let full = std::env::var("PINFOLD_FULL").is_ok_and(|full| full == "1");
-    ProptestConfig {
-        cases: if full { 1024 } else { 128 },
-        failure_persistence: None,
-        max_shrink_iters: 256,
-        ..ProptestConfig::default()
+/// A host, what is stated about it, and what comes of that.
+pub struct Case {
+    host: Host,
+    stated: Vec<Stated>,
+    plan: Plan,
+    base: String,
+}
+
+impl Case {
+    /// A host with these entries, and statements on top of a vendor's
+    /// manifest.
+    pub fn new(entries: &[Entry], mut stated: Vec<Stated>, base: &str) -> Case {
+        let host = grow(entries);
+        let plan = plan_of(&host, &mut stated, base);
+        Case { host, stated, plan, base: base.to_owned() }
     }
 }
 
-proptest! {
-    #![proptest_config(config())]
+/// The same policy on the same host is the same plan, and a plan is its
+/// JSON.
+pub fn a_plan_is_determined_and_survives_json(case: &Case) {
+    let Case { host, stated, plan, base } = case;
+    assert_eq!(&plan_of(host, &mut stated.clone(), base), plan);
+    let text = serde_json::to_string(plan).unwrap();
+    let again: Plan = serde_json::from_str(&text).unwrap();
+    assert_eq!(again, *plan);
+}
 
-    /// The same policy on the same host is the same plan, and a plan is its
-    /// JSON.
-    #[test]
-    fn a_plan_is_determined_and_survives_json(
-        entries in tree(), mut stated in statements(), shared: bool
-    ) {
-        let host = grow(&entries);
-        let first = plan(&host, &mut stated, shared);
-        prop_assert_eq!(&plan(&host, &mut stated, shared), &first);
-        let text = serde_json::to_string(&first).unwrap();
-        let again: Plan = serde_json::from_str(&text).unwrap();
-        prop_assert_eq!(again, first);
-    }
-
-    /// The executor makes one step after the other: whatever holds a place is
-    /// made before it, no place is made twice, and a source is opened without
-    /// following any link.
-    #[test]
-    fn steps_can_be_carried_out_in_their_order(
-        entries in tree(), mut stated in statements(), shared: bool
-    ) {
-        let host = grow(&entries);
-        let plan = plan(&host, &mut stated, shared);
-        let mut made = BTreeSet::new();
-        for step in &plan.tree {
-            let dest = step.action.dest();
-            if matches!(step.action, Action::ReadOnly { .. }) {
-                // It takes writing and executing from all that lies beneath.
-                for (source, at, ..) in shown(&plan) {
-                    prop_assert!(!at.is_within(dest), "{} would be read-only", source);
-                }
-                continue;
+/// The executor makes one step after the other: whatever holds a place is
+/// made before it, no place is made twice, and a source is opened without
+/// following any link.
+pub fn steps_can_be_carried_out_in_their_order(case: &Case) {
+    let Case { host, plan, .. } = case;
+    let mut made = BTreeSet::new();
+    for step in &plan.tree {
+        let dest = step.action.dest();
+        if matches!(step.action, Action::ReadOnly { .. }) {
+            // It takes writing and executing from all that lies beneath.
+            for (source, at, ..) in shown(plan) {
+                assert!(!at.is_within(dest), "{} would be read-only", source);
             }
-            prop_assert!(made.insert(dest.clone()), "{} twice", dest);
-            let parent = dest.parent().unwrap();
-            if made.contains(&parent) || parent == AbsPath::root() {
-                let holder = super::seen::step(&plan, &parent).map(|step| &step.action);
-                let holds = matches!(
-                    holder,
-                    None | Some(
-                        Action::Tmpfs { .. } | Action::Folder { .. } | Action::Proc { .. }
-                            | Action::Bind { kind: Kind::Folder, .. }
-                    )
-                );
-                prop_assert!(holds, "{} in {:?}", dest, holder);
-            } else {
-                // Then it lies deep in a folder of the host, and is there.
-                let holder = super::seen::step(&plan, &parent).map(|step| &step.action);
-                let Some(Action::Bind { source, dest: at, kind: Kind::Folder, .. }) = holder else {
-                    return Err(TestCaseError::fail(format!("{dest} has no parent: {holder:?}")));
-                };
-                prop_assert!(!is_own(&plan, source), "{} has no parent", dest);
-                let there = source.join(dest.relative_to(at).unwrap()).unwrap();
-                let about = fs::symlink_metadata(host.tree.at(there.as_str()));
-                prop_assert!(about.is_ok(), "{} is to be made in the host's {}", dest, source);
-            }
+            continue;
         }
-        for step in &plan.tree {
-            if let Action::Bind { source, kind, .. } = &step.action {
-                // Where a link leads nowhere on the way to the applications'
-                // own homes, the making of the folder says so.
-                if is_own(&plan, source) {
-                    continue;
-                }
-                prop_assert_eq!(&real(&host, source), source);
-                let about = fs::symlink_metadata(host.tree.at(source.as_str()));
-                match about {
-                    Ok(about) => prop_assert_eq!(about.is_dir(), *kind == Kind::Folder),
-                    Err(_) => prop_assert!(
-                        plan.host.iter().any(|made| made.folder == *source),
-                        "{} is not there", source
-                    ),
-                }
-            }
-        }
-        for made in &plan.host {
-            prop_assert!(made.folder.is_within(&made.base));
-            prop_assert_eq!(&real(&host, &made.base), &made.base);
-            if made.mode == 0o755 {
-                prop_assert_eq!(&real(&host, &made.folder), &made.folder);
-            }
-        }
-    }
-
-    /// No protected path can be changed or come into being, unless a layer
-    /// that may do so names it; and a folder above one is never shown to be
-    /// written to, whoever asks.
-    #[test]
-    fn protected_paths_cannot_be_changed(
-        entries in tree(), mut stated in statements(), shared: bool
-    ) {
-        let host = grow(&entries);
-        let plan = plan(&host, &mut stated, shared);
-        let writes: Vec<&AbsPath> =
-            shown(&plan).filter(|(.., write)| *write).map(|(source, ..)| source).collect();
-        let facts = host.facts();
-        for (shut, _) in protected::paths(&facts) {
-            let place = real(&host, &shut);
-            let opened = || {
-                stated.iter().any(|one| one.layer >= Layer::Admin && one.names(&host, &shut))
+        assert!(made.insert(dest.clone()), "{} twice", dest);
+        let parent = dest.parent().unwrap();
+        if made.contains(&parent) || parent == AbsPath::root() {
+            let holder = super::seen::step(plan, &parent).map(|step| &step.action);
+            let holds = matches!(
+                holder,
+                None | Some(
+                    Action::Tmpfs { .. }
+                        | Action::Folder { .. }
+                        | Action::Proc { .. }
+                        | Action::Bind { kind: Kind::Folder, .. }
+                )
+            );
+            assert!(holds, "{} in {:?}", dest, holder);
+        } else {
+            // Then it lies deep in a folder of the host, and is there.
+            let holder = super::seen::step(plan, &parent).map(|step| &step.action);
+            let Some(Action::Bind { source, dest: at, kind: Kind::Folder, .. }) = holder else {
+                panic!("{dest} has no parent: {holder:?}");
             };
-            for source in &writes {
-                prop_assert!(!place.is_beneath(source), "{} is above {}", source, shut);
-                if source.is_within(&place) {
-                    prop_assert!(opened(), "{} is {}", source, shut);
-                }
-            }
+            assert!(!is_own(plan, source), "{} has no parent", dest);
+            let there = source.join(dest.relative_to(at).unwrap()).unwrap();
+            let about = fs::symlink_metadata(host.tree.at(there.as_str()));
+            assert!(about.is_ok(), "{} is to be made in the host's {}", dest, source);
         }
     }
-
-    /// What a layer denies is seen nowhere, under no name, by grants of its
-    /// own or of lower layers; nor when it is made while the application runs.
-    #[test]
-    fn what_is_denied_is_not_seen(
-        entries in tree(), mut stated in statements(), denied in select(NAMES), shared: bool
-    ) {
-        let host = grow(&entries);
-        for one in &mut stated {
-            one.layer = one.layer.min(Layer::User);
-        }
-        stated.push(Stated { layer: Layer::User, key: "deny", name: denied });
-        let plan = plan(&host, &mut stated, shared);
-        for one in stated.iter().filter(|one| one.key == "deny" && !one.name.contains('*')) {
-            let named = path(&one.name.replace('~', "/home/ada"));
-            let opened = |other: &Stated| other.layer > one.layer && other.names(&host, &named);
-            if stated.iter().any(opened) {
+    for step in &plan.tree {
+        if let Action::Bind { source, kind, .. } = &step.action {
+            // Where a link leads nowhere on the way to the applications'
+            // own homes, the making of the folder says so.
+            if is_own(plan, source) {
                 continue;
             }
-            let places = visible(&plan, &real(&host, &named));
-            prop_assert!(places.is_empty(), "{} is seen at {:?}", named, places);
+            assert_eq!(&real(host, source), source);
+            let about = fs::symlink_metadata(host.tree.at(source.as_str()));
+            match about {
+                Ok(about) => assert_eq!(about.is_dir(), *kind == Kind::Folder),
+                Err(_) => assert!(
+                    plan.host.iter().any(|made| made.folder == *source),
+                    "{} is not there",
+                    source
+                ),
+            }
         }
     }
+    for made in &plan.host {
+        assert!(made.folder.is_within(&made.base));
+        assert_eq!(&real(host, &made.base), &made.base);
+        if made.mode == 0o755 {
+            assert_eq!(&real(host, &made.folder), &made.folder);
+        }
+    }
+}
 
-    /// Without namespaces nothing is open that would not be shown with them:
-    /// where landlock's rules alone reach a thing of the host, or let it be
-    /// written to or executed, some place of the ordinary plan does so too. A
-    /// policy for which that cannot be is refused.
-    #[test]
-    fn without_namespaces_no_more_is_open(
-        entries in tree(), mut stated in statements()
-    ) {
-        let host = grow(&entries);
-        let ordinary = plan(&host, &mut stated, false);
-        let request = Request { tier: Tier::Landlock, ..nothing_more() };
-        let Ok(alone) = ask(&host, &stated, "", &request) else { return Ok(()) };
-        let rights = |access: Access| match access {
-            Access::List | Access::Read => (false, false),
-            Access::ReadExec => (false, true),
-            Access::Use | Access::Write => (true, false),
-            Access::WriteExec => (true, true),
+/// No protected path can be changed or come into being, unless a layer
+/// that may do so names it; and a folder above one is never shown to be
+/// written to, whoever asks.
+pub fn protected_paths_cannot_be_changed(case: &Case) {
+    let Case { host, stated, plan, .. } = case;
+    let writes: Vec<&AbsPath> =
+        shown(plan).filter(|(.., write)| *write).map(|(source, ..)| source).collect();
+    let facts = host.facts();
+    for (shut, _) in protected::paths(&facts) {
+        let place = real(host, &shut);
+        let opened =
+            || stated.iter().any(|one| one.layer >= Layer::Admin && one.names(host, &shut));
+        for source in &writes {
+            assert!(!place.is_beneath(source), "{} is above {}", source, shut);
+            if source.is_within(&place) {
+                assert!(opened(), "{} is {}", source, shut);
+            }
+        }
+    }
+}
+
+/// What a layer denies is seen nowhere, under no name, by grants of its
+/// own or of lower layers; nor when it is made while the application runs.
+pub fn what_is_denied_is_not_seen(case: &Case) {
+    let Case { host, stated, plan, .. } = case;
+    for one in stated.iter().filter(|one| one.key == "deny" && !one.name.contains('*')) {
+        let named = path(&one.name.replace('~', "/home/ada"));
+        let opened = |other: &Stated| other.layer > one.layer && other.names(host, &named);
+        if stated.iter().any(opened) {
+            continue;
+        }
+        let places = visible(plan, &real(host, &named));
+        assert!(places.is_empty(), "{} is seen at {:?}", named, places);
+    }
+}
+
+/// Without namespaces nothing is open that would not be shown with them:
+/// where landlock's rules alone reach a thing of the host, or let it be
+/// written to or executed, some place of the ordinary plan does so too. A
+/// policy for which that cannot be is refused.
+pub fn without_namespaces_no_more_is_open(case: &Case) {
+    let Case { host, stated, plan: ordinary, base } = case;
+    let request = Request { tier: Tier::Landlock, ..nothing_more() };
+    let Ok(alone) = ask(host, stated, base, &request) else { return };
+    let rights = |access: Access| match access {
+        Access::List | Access::Read => (false, false),
+        Access::ReadExec => (false, true),
+        Access::Use | Access::Write => (true, false),
+        Access::WriteExec => (true, true),
+    };
+    let mut things = things(host);
+    things.extend(
+        NAMES
+            .iter()
+            .map(|name| real(host, &path(&name.replace("/*", "").replace('~', "/home/ada")))),
+    );
+    for thing in things {
+        let places = visible(ordinary, &thing);
+        let may = |right: fn(&Action) -> bool| {
+            places.iter().any(|place| step(ordinary, place).is_some_and(|s| right(&s.action)))
         };
-        let mut things = things(&host);
-        things.extend(NAMES.iter().map(|name| {
-            real(&host, &path(&name.replace("/*", "").replace('~', "/home/ada")))
-        }));
-        for thing in things {
-            let places = visible(&ordinary, &thing);
-            let may = |right: fn(&Action) -> bool| {
-                places.iter().any(|place| step(&ordinary, place).is_some_and(|s| right(&s.action)))
-            };
-            for rule in &alone.landlock.rules {
-                let LandlockObject::Host(object) = &rule.object else { continue };
-                if !thing.is_within(object) || is_own(&alone, object) {
-                    continue;
-                }
-                let (write, exec) = rights(rule.access);
-                prop_assert!(!places.is_empty(), "{} is open by {}", thing, object);
-                let writes = may(|action| matches!(action, Action::Bind { write: true, .. }));
-                prop_assert!(!write || writes, "{} can be changed by {}", thing, object);
-                let executes = may(|action| matches!(action, Action::Bind { exec: true, .. }));
-                prop_assert!(!exec || executes, "{} can be executed by {}", thing, object);
+        for rule in &alone.landlock.rules {
+            let LandlockObject::Host(object) = &rule.object else { continue };
+            if !thing.is_within(object) || is_own(&alone, object) {
+                continue;
+            }
+            let (write, exec) = rights(rule.access);
+            assert!(!places.is_empty(), "{} is open by {}", thing, object);
+            let writes = may(|action| matches!(action, Action::Bind { write: true, .. }));
+            assert!(!write || writes, "{} can be changed by {}", thing, object);
+            let executes = may(|action| matches!(action, Action::Bind { exec: true, .. }));
+            assert!(!exec || executes, "{} can be executed by {}", thing, object);
+        }
+    }
+}
+
+/// Landlock lets through writing only where a step lets it through too:
+/// in the application's own folders, in what only the sandbox has, and in
+/// what is shown to be written to. So no such rule hangs on, or above,
+/// what the sandbox shows of the system read-only, but for places in its
+/// own home and in file systems in memory, where the mount alone holds.
+/// (The same is true of a read grant inside a write grant: both are the
+/// person's, and the mount holds it.)
+pub fn landlock_gives_no_more_than_the_steps(case: &Case) {
+    let Case { plan, .. } = case;
+    let writes = |access: Access| matches!(access, Access::Write | Access::WriteExec | Access::Use);
+    for rule in plan.landlock.rules.iter().filter(|rule| writes(rule.access)) {
+        let places: Vec<&AbsPath> = match &rule.object {
+            LandlockObject::Inside(place) => {
+                let memory = plan.tree.iter().any(|step| {
+                    step.action.dest() == place
+                        && (matches!(
+                            step.action,
+                            Action::Tmpfs { .. } | Action::Proc { .. } | Action::DevPts { .. }
+                        ) || place.as_str() == "/dev")
+                });
+                assert!(memory, "{} can be written to", place);
+                continue;
+            }
+            LandlockObject::OwnProcess(name) => panic!("a rule for {name} without need"),
+            LandlockObject::Host(object) => plan
+                .tree
+                .iter()
+                .filter_map(|step| match &step.action {
+                    Action::Bind { source, dest, write: true, .. } if source == object => {
+                        Some(dest)
+                    }
+                    _ => None,
+                })
+                .collect(),
+        };
+        assert!(!places.is_empty(), "{:?} is written to nowhere", rule.object);
+        for step in &plan.tree {
+            let Action::Bind { source, dest, write: false, .. } = &step.action else { continue };
+            if step.origin.layer == Layer::Builtin && !dest.as_str().starts_with("/home/ada/") {
+                assert!(!places.iter().any(|place| dest.is_within(place)), "{}", source);
             }
         }
     }
-
-    /// Landlock lets through writing only where a step lets it through too:
-    /// in the application's own folders, in what only the sandbox has, and in
-    /// what is shown to be written to. So no such rule hangs on, or above,
-    /// what the sandbox shows of the system read-only, but for places in its
-    /// own home and in file systems in memory, where the mount alone holds.
-    /// (The same is true of a read grant inside a write grant: both are the
-    /// person's, and the mount holds it.)
-    #[test]
-    fn landlock_gives_no_more_than_the_steps(
-        entries in tree(), mut stated in statements(), shared: bool
-    ) {
-        let host = grow(&entries);
-        let plan = plan(&host, &mut stated, shared);
-        let writes = |access: Access| matches!(access, Access::Write | Access::WriteExec | Access::Use);
-        for rule in plan.landlock.rules.iter().filter(|rule| writes(rule.access)) {
-            let places: Vec<&AbsPath> = match &rule.object {
-                LandlockObject::Inside(place) => {
-                    let memory = plan.tree.iter().any(|step| {
-                        step.action.dest() == place
-                            && (matches!(
-                                step.action,
-                                Action::Tmpfs { .. } | Action::Proc { .. } | Action::DevPts { .. }
-                            ) || place.as_str() == "/dev")
-                    });
-                    prop_assert!(memory, "{} can be written to", place);
-                    continue;
-                }
-                LandlockObject::OwnProcess(name) => {
-                    prop_assert!(false, "a rule for {} without need", name);
-                    continue;
-                }
-                LandlockObject::Host(object) => plan
-                    .tree
-                    .iter()
-                    .filter_map(|step| match &step.action {
-                        Action::Bind { source, dest, write: true, .. } if source == object => {
-                            Some(dest)
-                        }
-                        _ => None,
-                    })
-                    .collect(),
-            };
-            prop_assert!(!places.is_empty(), "{:?} is written to nowhere", rule.object);
-            for step in &plan.tree {
-                let Action::Bind { source, dest, write: false, .. } = &step.action else { continue };
-                if step.origin.layer == Layer::Builtin && !dest.as_str().starts_with("/home/ada/") {
-                    prop_assert!(!places.iter().any(|place| dest.is_within(place)), "{}", source);
-                }
-            }
-        }
-        // Later runs follow no link where this one may write.
-        for (source, dest, kind, write) in shown(&plan) {
-            if write && kind == Kind::Folder && !dest.as_str().starts_with("/dev") {
-                let is_known = plan.writable.iter().any(|place| source.is_within(place));
-                prop_assert!(is_known, "{} is not remembered", source);
-            }
+    // Later runs follow no link where this one may write.
+    for (source, dest, kind, write) in shown(plan) {
+        if write && kind == Kind::Folder && !dest.as_str().starts_with("/dev") {
+            let is_known = plan.writable.iter().any(|place| source.is_within(place));
+            assert!(is_known, "{} is not remembered", source);
         }
     }
 }

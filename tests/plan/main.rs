@@ -4,8 +4,10 @@
 //! same descriptor as a real host; nothing is mocked. `distributions` builds
 //! whole hosts, and `golden` compares the plan of every shipped manifest on
 //! each of them with what was reviewed. `files`, `session` and `keys` ask one
-//! rule at a time; `laws` states what holds for all grants and all trees.
+//! rule at a time; `laws` states what holds for all grants and all trees, and
+//! `chance` makes such grants and trees up.
 
+mod chance;
 mod degraded;
 mod distributions;
 mod files;

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../tests/corpus/manifest.rs"]
+mod manifest;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| manifest::holds(bytes));

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../tests/corpus/wire.rs"]
+mod wire;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wire::holds(bytes));
