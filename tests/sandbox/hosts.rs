@@ -15,7 +15,7 @@ tests![
 
 /// Runs a line of a shell as root of a namespace of its own; `$P` is the
 /// program and `$M` a manifest.
-fn contained(world: &World, options: &str, line: &str) -> crate::world::Run {
+pub fn contained(world: &World, options: &str, line: &str) -> crate::world::Run {
     let mut app = world.app("ids");
     let _ = app.ready();
     let manifest = app.write();
@@ -28,7 +28,8 @@ fn contained(world: &World, options: &str, line: &str) -> crate::world::Run {
     finish(command, None)
 }
 
-const CONTAINER: &str = "--user --map-root-user --mount --pid --fork --mount-proc";
+/// Options by which it is a container's root.
+pub const CONTAINER: &str = "--user --map-root-user --mount --pid --fork --mount-proc";
 
 /// Covered as container engines cover it.
 const COVER: &str = "mount --bind /dev/null /proc/kallsyms && ";

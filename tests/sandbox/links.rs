@@ -283,13 +283,13 @@ fn a_persisted_folder_that_became_a_link() {
 }
 
 /// Exchanges two names as fast as it can until it is dropped.
-struct Swapper {
+pub struct Swapper {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<usize>>,
 }
 
 impl Swapper {
-    fn new(one: std::path::PathBuf, two: std::path::PathBuf) -> Swapper {
+    pub fn new(one: std::path::PathBuf, two: std::path::PathBuf) -> Swapper {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -305,7 +305,8 @@ impl Swapper {
         Swapper { stop, thread: Some(thread) }
     }
 
-    fn stop(mut self) -> usize {
+    /// How often it has exchanged them.
+    pub fn stop(mut self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().map_or(0, |thread| thread.join().unwrap())
     }
@@ -317,14 +318,17 @@ impl Drop for Swapper {
     }
 }
 
-fn launches() -> usize {
+/// How many launches make a race.
+pub fn launches() -> usize {
     if is_full() { 500 } else { 50 }
 }
 
 fn a_swap_during_the_launch() {
     let world = World::new();
     world.file("@/vault/a", "s3cret");
-    world.file("~/Share/data/a", "open");
+    // What is looked for behind the link is there.
+    world.file("@/vault/deep/a", "s3cret");
+    world.file("~/Share/data/deep/a", "open");
     // From now on links in it are not to be believed.
     let write = "[filesystem]\nwrite = [\"~/Share\"]";
     let plant = "symlink @/vault ~/Share/link";
@@ -333,8 +337,8 @@ fn a_swap_during_the_launch() {
     let mut shown = 0;
     for _ in 0..launches() {
         let run = world
-            .app("read ~/Share/data/a write ~/Share/data/b x")
-            .manifest("[filesystem]\nwrite = [\"~/Share/data\"]")
+            .app("read ~/Share/data/deep/a write ~/Share/data/deep/b x")
+            .manifest("[filesystem]\nwrite = [\"~/Share/data/deep\"]")
             .run();
         run.never_shows("s3cret");
         shown += usize::from(run.output.contains("open"));
@@ -343,29 +347,50 @@ fn a_swap_during_the_launch() {
     let swaps = swapper.stop();
     assert!(swaps > launches(), "{swaps} swaps are no race");
     assert!(shown > 0, "nothing was ever shown, so nothing could go wrong");
-    assert_eq!(world.names("@/vault"), ["a"]);
+    assert_eq!(world.names("@/vault"), ["a", "deep"]);
+    assert_eq!(world.names("@/vault/deep"), ["a"]);
+}
+
+/// Puts a folder and a link at two names that are being exchanged, whatever a
+/// launch has made of them: it takes links out of the way.
+pub fn plant_again(world: &World, target: &str, names: [std::path::PathBuf; 2]) {
+    for name in &names {
+        if std::fs::remove_file(name).is_err() {
+            let _ = std::fs::remove_dir_all(name);
+        }
+    }
+    let [folder, link] = names;
+    let _ = std::fs::create_dir(folder);
+    let _ = std::os::unix::fs::symlink(world.path(target), link);
 }
 
 fn a_swap_at_the_place_of_a_grant() {
     let world = World::new();
     world.file("@/vault/a", "s3cret");
-    world.file("~/Documents/deep/a", "open");
-    world.app("mkdir ~/Documents symlink @/vault ~/other").run().all_work();
-    let swapper = Swapper::new(world.own("Documents"), world.own("other"));
+    // What is looked for behind the link is there.
+    world.file("@/vault/deep/a", "s3cret");
+    world.file("~/Documents/deep/notes/a", "open");
+    world.app("stat ~/").run().all_work();
+    let names = || [world.own("Documents"), world.own("other")];
+    plant_again(&world, "@/vault", names());
+    let [one, other] = names();
+    let swapper = Swapper::new(one, other);
     let mut shown = 0;
     for _ in 0..launches() {
+        plant_again(&world, "@/vault", names());
         let run = world
-            .app("read ~/Documents/deep/a read ~/Documents/a write ~/Documents/deep/b x")
-            .manifest("[filesystem]\nwrite = [\"~/Documents/deep\"]")
+            .app("read ~/Documents/deep/notes/a read ~/Documents/deep/a write ~/Documents/deep/notes/b x")
+            .manifest("[filesystem]\nwrite = [\"~/Documents/deep/notes\"]")
             .run();
         run.never_shows("s3cret");
         shown += usize::from(run.output.contains("open"));
         assert!(matches!(run.code, Some(0 | 125)), "{}", run.told());
+        assert_eq!(world.names("@/vault"), ["a", "deep"], "{}", run.told());
+        assert_eq!(world.names("@/vault/deep"), ["a"], "{}", run.told());
     }
     let swaps = swapper.stop();
     assert!(swaps > launches(), "{swaps} swaps are no race");
     assert!(shown > 0, "nothing was ever shown, so nothing could go wrong");
-    assert_eq!(world.names("@/vault"), ["a"]);
 }
 
 fn patterns_are_not_expanded_where_an_application_wrote() {

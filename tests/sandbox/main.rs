@@ -15,6 +15,7 @@ mod environment;
 mod faults;
 mod grants;
 mod homes;
+mod hostile;
 mod hosts;
 mod inside;
 mod instances;
@@ -27,6 +28,9 @@ mod refused;
 mod root;
 mod syscalls;
 mod terminal;
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -51,6 +55,9 @@ pub fn skip(name: &str, reason: &str) {
     println!("SKIP sandbox::{name}: {reason}");
 }
 
+/// The names of all tests, for those that name others.
+pub static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
+
 fn main() {
     let arguments = Arguments::from_args();
     let themes: [fn() -> Vec<Trial>; 20] = [
@@ -74,7 +81,9 @@ fn main() {
         instances::tests,
         limits::tests,
         degraded::tests,
+        hostile::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
+    NAMES.get_or_init(|| trials.iter().map(|trial| trial.name().to_owned()).collect());
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -1,11 +1,11 @@
-//! System calls that the filter refuses, each one also made outside, where
-//! the kernel gives another answer.
+//! What the system call filter refuses as a whole, and what it opens by the
+//! levels and features of a manifest. Single calls are in
+//! `hostile/syscalls.rs`.
 
 use crate::tests;
 use crate::world::{World, is_root};
 
 tests![
-    refused_calls,
     foreign_architectures,
     socket_families,
     further_user_namespaces_have_two_locks,
@@ -13,95 +13,6 @@ tests![
     unknown_calls,
     what_every_application_needs,
 ];
-
-/// A call, its words, and the errno that the filter gives.
-type Call = (i64, &'static str, &'static str);
-
-/// Calls that the kernel answers differently to anybody.
-const EVERYBODY: &[Call] = &[
-    (libc::SYS_unshare, "268435456", "EPERM"),
-    (libc::SYS_clone3, "0 0", "ENOSYS"),
-    (libc::SYS_setns, "-1 0", "EPERM"),
-    (libc::SYS_chroot, "0", "EPERM"),
-    (libc::SYS_keyctl, "0 -3 0", "EPERM"),
-    (libc::SYS_add_key, "0 0 0 0 0", "EPERM"),
-    (libc::SYS_request_key, "0 0 0 0", "EPERM"),
-    (libc::SYS_ptrace, "0 0 0 0", "EPERM"),
-    (libc::SYS_process_vm_readv, "0 0 0 0 0 0", "EPERM"),
-    (libc::SYS_process_vm_writev, "0 0 0 0 0 0", "EPERM"),
-    (libc::SYS_pidfd_getfd, "-1 0 0", "EPERM"),
-    (libc::SYS_io_uring_setup, "1 0", "ENOSYS"),
-    (libc::SYS_io_uring_enter, "-1 0 0 0 0 0", "ENOSYS"),
-    (libc::SYS_io_uring_register, "-1 0 0 0", "ENOSYS"),
-    (libc::SYS_userfaultfd, "1", "ENOSYS"),
-    (libc::SYS_personality, "262144", "EPERM"),
-    (libc::SYS_open_tree, "-1 0 0", "ENOSYS"),
-    (libc::SYS_fsopen, "0 0", "ENOSYS"),
-    (libc::SYS_fsmount, "-1 0 0", "ENOSYS"),
-    (libc::SYS_fspick, "-1 0 0", "ENOSYS"),
-    (libc::SYS_move_mount, "-1 0 -1 0 0", "ENOSYS"),
-    (libc::SYS_mount_setattr, "-1 0 0 0 0", "ENOSYS"),
-    (libc::SYS_fanotify_init, "-1 0", "ENOSYS"),
-    (libc::SYS_name_to_handle_at, "-1 0 0 0 0", "EOPNOTSUPP"),
-    (libc::SYS_quotactl, "0 0 0 0", "EPERM"),
-    (libc::SYS_mbind, "1 0 0 0 0 0", "EPERM"),
-    (libc::SYS_set_mempolicy, "99 0 0", "EPERM"),
-];
-
-/// Calls that the kernel refuses an ordinary account with the same errno, so
-/// that only root's control tells the filter from the kernel.
-const ROOT: &[Call] = &[
-    (libc::SYS_unshare, "131072", "EPERM"),
-    (libc::SYS_mount, "0 0 0 0 0", "EPERM"),
-    (libc::SYS_umount2, "0 0", "EPERM"),
-    (libc::SYS_pivot_root, "0 0", "EPERM"),
-    (libc::SYS_open_by_handle_at, "-1 0 0", "EPERM"),
-    (libc::SYS_sethostname, "0 -1", "EPERM"),
-    (libc::SYS_bpf, "99 0 0", "EPERM"),
-    (libc::SYS_perf_event_open, "0 0 -1 -1 0", "EPERM"),
-    (libc::SYS_syslog, "10 0 0", "EPERM"),
-    (libc::SYS_delete_module, "0 0", "EPERM"),
-];
-
-fn acts(calls: &[Call]) -> String {
-    calls.iter().map(|(number, words, _)| format!("apart syscall {number} {words} end ")).collect()
-}
-
-fn errnos(run: &crate::world::Run, count: usize) -> Vec<String> {
-    (0..count)
-        .map(|at| {
-            let apart = run.value(at);
-            let result = &apart["results"][0];
-            assert!(apart["signal"].is_null(), "act {at} was the last: {}", run.told());
-            result["errno"].as_str().unwrap_or("none").to_owned()
-        })
-        .collect()
-}
-
-fn refused_calls() {
-    let world = World::new();
-    let mut calls = EVERYBODY.to_vec();
-    if is_root() {
-        calls.extend(ROOT);
-    }
-    let acts = acts(&calls);
-    let inside = errnos(&world.app(&acts).run(), calls.len());
-    let outside = errnos(&world.outside(&acts), calls.len());
-    let mut wrong = Vec::new();
-    for (((number, words, expected), inside), outside) in calls.iter().zip(inside).zip(outside) {
-        if inside != *expected {
-            wrong.push(format!("{number} {words}: {inside} in place of {expected}"));
-        }
-        if outside == *expected {
-            wrong
-                .push(format!("{number} {words}: {outside} outside as well, which proves nothing"));
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    let root = errnos(&world.app(&self::acts(ROOT)).run(), ROOT.len());
-    let expected: Vec<&str> = ROOT.iter().map(|(_, _, errno)| *errno).collect();
-    assert_eq!(root, expected);
-}
 
 fn foreign_architectures() {
     let world = World::new();

@@ -63,8 +63,18 @@ impl World {
     pub fn new() -> World {
         // Not in /tmp, which every sandbox has for itself: what is not seen
         // must be unseen because it was not granted.
-        let base =
-            std::env::var_os("HOME").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+        let base = std::env::var_os("HOME").unwrap_or_else(|| "/var/tmp".into());
+        World::at(Path::new(&base))
+    }
+
+    /// The same where no sandbox has a folder of its own, as it has one for
+    /// /var/tmp, where the home of the tests' root is: what is beneath such a
+    /// folder landlock leaves to the application.
+    pub fn beside_own_places() -> World {
+        if is_root() { World::at(Path::new("/srv")) } else { World::new() }
+    }
+
+    fn at(base: &Path) -> World {
         let dir = tempfile::Builder::new().prefix("pinfold-").tempdir_in(base).unwrap();
         let world = World { dir };
         for path in [world.home(), world.runtime()] {

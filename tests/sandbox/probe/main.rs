@@ -8,6 +8,7 @@
 //! It is static, so nothing has to be shown to it but itself.
 
 mod raw;
+mod reach;
 
 use std::collections::BTreeMap;
 use std::ffi::c_long;
@@ -19,7 +20,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -57,9 +58,9 @@ impl Words {
         })
     }
 
-    /// The words up to `end`.
-    fn until_end(&mut self) -> Vec<String> {
-        self.rest.by_ref().take_while(|word| word != "end").collect()
+    /// The words up to one that ends them.
+    fn until(&mut self, end: &str) -> Vec<String> {
+        self.rest.by_ref().take_while(|word| word != end).collect()
     }
 }
 
@@ -103,12 +104,12 @@ fn perform(act: &str, words: &mut Words) -> Answer {
         "syscall" | "int80" | "unshare" | "tiocsti" | "tiocsti-high" | "tioclinux" => {
             calls(act, words)
         }
-        _ => processes(act, words),
+        _ => reach::perform(act, || words.next()).unwrap_or_else(|| processes(act, words)),
     }
 }
 
 fn files(act: &str, words: &mut Words) -> Answer {
-    let path = words.next();
+    let path = words.next().replace("/proc/init/", &format!("/proc/{}/", reach::init()));
     let nothing = Value::Null;
     match act {
         "read" => {
@@ -302,20 +303,13 @@ fn sights(act: &str, words: &mut Words) -> Answer {
         "env" => Ok(json!(std::env::vars().collect::<BTreeMap<String, String>>())),
         "ids" => Ok(json!({
             "uid": rustix::process::getuid().as_raw(),
+            "euid": rustix::process::geteuid().as_raw(),
             "gid": rustix::process::getgid().as_raw(),
             "groups": rustix::process::getgroups()?.iter().map(|g| g.as_raw()).collect::<Vec<_>>(),
         })),
         "cwd" => Ok(json!(std::env::current_dir()?.to_string_lossy())),
         "args" => Ok(json!(words.rest.by_ref().collect::<Vec<String>>())),
-        "interfaces" => {
-            let text = fs::read_to_string("/proc/self/net/dev")?;
-            let names: Vec<&str> = text
-                .lines()
-                .filter_map(|line| line.split_once(':'))
-                .map(|(name, _)| name.trim())
-                .collect();
-            Ok(json!(names))
-        }
+        "interfaces" => Ok(json!(reach::interfaces()?)),
         "hostname" => Ok(json!(rustix::system::uname().nodename().to_string_lossy())),
         _ => {
             // As far up as folders go, by descriptor, from the one that the
@@ -346,7 +340,7 @@ fn calls(act: &str, words: &mut Words) -> Answer {
         "syscall" => {
             let number = words.number::<c_long>();
             let mut given = [0; 6];
-            for (place, word) in given.iter_mut().zip(words.until_end()) {
+            for (place, word) in given.iter_mut().zip(words.until("end")) {
                 *place = word.parse().map_err(|_| std::io::Error::other(word))?;
             }
             raw::call(number, given)
@@ -364,19 +358,28 @@ fn calls(act: &str, words: &mut Words) -> Answer {
     Ok(json!(answer?))
 }
 
+/// Does acts in a process of their own. It reads what this one reads: where
+/// devices are shut there is nothing else that it could read.
+fn apart(acts: Vec<String>) -> Answer {
+    let output = Command::new("/proc/self/exe")
+        .args(acts)
+        .env(reach::INIT, reach::init())
+        .stdin(Stdio::inherit())
+        .output()?;
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    Ok(json!({
+        "code": output.status.code(),
+        "signal": output.status.signal(),
+        "results": results,
+    }))
+}
+
 fn processes(act: &str, words: &mut Words) -> Answer {
     match act {
         // A process of its own for acts that may be its last.
-        "apart" => {
-            let acts = words.until_end();
-            let output = Command::new("/proc/self/exe").args(acts).output()?;
-            let results: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-            Ok(json!({
-                "code": output.status.code(),
-                "signal": output.status.signal(),
-                "results": results,
-            }))
-        }
+        "apart" => apart(words.until("end")),
+        // The same, for acts that have an end of their own.
+        "case" => apart(words.until("next")),
         // Said at once, for whoever waits for it.
         "say" => {
             let mut out = std::io::stdout();
@@ -401,7 +404,7 @@ fn processes(act: &str, words: &mut Words) -> Answer {
             Ok(Value::Null)
         }
         "leave-behind" => {
-            let acts = words.until_end();
+            let acts = words.until("end");
             let child = Command::new("/proc/self/exe").args(acts).spawn()?;
             Ok(json!(child.id()))
         }
