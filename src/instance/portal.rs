@@ -9,13 +9,13 @@
 //! monitor and goes with it however it ends. A folder that a killed monitor has
 //! left is taken away by the next run as well, where there may be no Flatpak to
 //! do it. Ours are told from Flatpak's by what is in `.ref`, which is empty in
-//! Flatpak's; it is written under the lock, so one that says that it is ours
-//! and is not locked belongs to nobody any more.
+//! Flatpak's. A folder has a name of ours until it has all that, and who makes
+//! one keeps others from collecting meanwhile.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use serde_json::{Map, Value, json};
 
 use crate::model::path::AbsPath;
@@ -25,7 +25,10 @@ use crate::sys::Errno;
 const FOLDER: &str = ".flatpak";
 
 /// What is in the `.ref` of a folder of ours.
-const OURS: &[u8] = b"pinfold\n";
+const OURS: &str = "pinfold\n";
+
+/// What the name of a folder begins with while it is made.
+const UNFINISHED: &str = "pinfold-";
 
 /// How often another number is tried when one is taken.
 const TRIES: usize = 16;
@@ -60,19 +63,30 @@ pub fn collect(runtime_dir: &AbsPath, uid: u32, own: Option<u32>) -> Result<(), 
         Err(Errno::NOENT) => return Ok(()),
         other => other?,
     };
+    // Somebody makes one, or collects: then it is done the next time.
+    if rustix::fs::flock(&above, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
     for entry in Dir::read_from(&above)? {
         let name = entry?.file_name().to_owned();
-        let number = name.to_str().ok().and_then(|text| text.parse::<u32>().ok());
-        if number.is_none() || number == own {
+        let Ok(text) = name.to_str() else { continue };
+        let number = text.parse::<u32>().ok();
+        let unfinished = text.starts_with(UNFINISHED);
+        if number == own || (number.is_none() && !unfinished) {
             continue;
         }
         let Ok(folder) = rustix::fs::openat(&above, &name, FLAGS, Mode::empty()) else { continue };
-        if is_left(&folder) {
-            empty(&folder);
-            let _ = rustix::fs::unlinkat(&above, &name, AtFlags::REMOVEDIR);
+        if unfinished || is_left(&folder) {
+            remove(&above, &folder, text);
         }
     }
     Ok(())
+}
+
+/// Removes a folder of ours.
+fn remove(above: &OwnedFd, folder: &OwnedFd, name: &str) {
+    empty(folder);
+    let _ = rustix::fs::unlinkat(above, name, AtFlags::REMOVEDIR);
 }
 
 /// Whether a folder is ours and nobody's.
@@ -80,7 +94,8 @@ fn is_left(folder: &OwnedFd) -> bool {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let Ok(file) = rustix::fs::openat(folder, ".ref", flags, Mode::empty()) else { return false };
     let mut text = [0; OURS.len() + 1];
-    let is_ours = rustix::io::read(&file, &mut text).is_ok_and(|length| text[..length] == *OURS);
+    let is_ours =
+        rustix::io::read(&file, &mut text).is_ok_and(|length| text[..length] == *OURS.as_bytes());
     is_ours && rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
@@ -101,8 +116,7 @@ fn open_above(runtime_dir: &AbsPath, uid: u32) -> Result<OwnedFd, Errno> {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        empty(&self.folder);
-        let _ = rustix::fs::unlinkat(&self.above, self.number.to_string(), AtFlags::REMOVEDIR);
+        remove(&self.above, &self.folder, &self.number.to_string());
     }
 }
 
@@ -129,19 +143,10 @@ impl Place {
             Err(errno) => return Err(errno),
         }
         let above = open_above(runtime_dir, uid)?;
-        for _ in 0..TRIES {
-            let number = random()?;
-            match rustix::fs::mkdirat(&above, number.to_string(), Mode::RWXU) {
-                Err(Errno::EXIST) => continue,
-                other => other?,
-            }
-            let folder = rustix::fs::openat(&above, number.to_string(), FLAGS, Mode::empty())?;
-            let lock = create(&folder, ".ref")?;
-            rustix::fs::fcntl_lock(&lock, FlockOperation::NonBlockingLockShared)?;
-            write(lock.as_fd(), OURS)?;
-            return Ok(Place { above, folder, number, _lock: lock });
-        }
-        Err(Errno::EXIST)
+        rustix::fs::flock(&above, FlockOperation::LockShared)?;
+        let place = make(above)?;
+        rustix::fs::flock(&place.above, FlockOperation::Unlock)?;
+        Ok(place)
     }
 
     /// The number.
@@ -166,6 +171,33 @@ impl Place {
         let text = Value::Object(info).to_string();
         write(create(&self.folder, "bwrapinfo.json")?.as_fd(), text.as_bytes())
     }
+}
+
+/// Makes a folder, under a name of ours until it is locked.
+fn make(above: OwnedFd) -> Result<Place, Errno> {
+    for _ in 0..TRIES {
+        let number = random()?;
+        let name = format!("{UNFINISHED}{number}");
+        match rustix::fs::mkdirat(&above, &name, Mode::RWXU) {
+            Err(Errno::EXIST) => continue,
+            other => other?,
+        }
+        let folder = rustix::fs::openat(&above, &name, FLAGS, Mode::empty())?;
+        let lock = create(&folder, ".ref")?;
+        rustix::fs::fcntl_lock(&lock, FlockOperation::NonBlockingLockShared)?;
+        write(lock.as_fd(), OURS.as_bytes())?;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&above, &name, &above, number.to_string(), flags) {
+            Ok(()) => return Ok(Place { above, folder, number, _lock: lock }),
+            Err(errno) => {
+                remove(&above, &folder, &name);
+                if errno != Errno::EXIST {
+                    return Err(errno);
+                }
+            }
+        }
+    }
+    Err(Errno::EXIST)
 }
 
 fn create(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {

@@ -5,9 +5,19 @@
 //! in the same world outside, work. The whole runs as an ordinary user and,
 //! where it can, once more as root.
 
+// The bus tier uses all of these two.
+#[allow(dead_code)]
+#[path = "../bus/client.rs"]
+mod client;
+#[allow(dead_code)]
+#[path = "../bus/daemon.rs"]
+mod daemon;
 mod world;
 
 mod arguments;
+mod bus_ends;
+mod bus_filter;
+mod buses;
 mod degraded;
 mod denials;
 mod ending;
@@ -52,7 +62,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 19] = [
+    let themes: [fn() -> Vec<Trial>; 22] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -72,6 +82,9 @@ fn main() {
         hosts::tests,
         instances::tests,
         degraded::tests,
+        buses::tests,
+        bus_filter::tests,
+        bus_ends::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&arguments, trials).exit();
