@@ -68,7 +68,7 @@ fn a_document_for_evince(desk: &Desk) -> Outcome {
 }
 
 /// A document of one page, all in the colour.
-fn one_page() -> Vec<u8> {
+pub fn one_page() -> Vec<u8> {
     let [red, green, blue] = COLOUR.map(|part| f32::from(part) / 255.0);
     let drawing = format!("{red:.4} {green:.4} {blue:.4} rg 0 0 300 300 re f\n");
     let objects = [
