@@ -13,7 +13,7 @@ tests! {
 }
 
 /// The colour of everything that is to be seen in the files.
-const COLOUR: [u8; 3] = [18, 200, 58];
+pub const COLOUR: [u8; 3] = [18, 200, 58];
 
 /// Opens a file of a folder that the manifest does not grant, and again with
 /// handing over turned off.

@@ -20,7 +20,7 @@ const SERVICES: [&str; 5] = [
 ];
 
 /// The class of the windows that the portals show.
-const DIALOG: &str = "xdg-desktop-portal-gtk";
+const DIALOG: [&str; 2] = ["xdg-desktop-portal-gtk", "Xdg-desktop-portal-gtk"];
 
 /// How long a dialog may take to come up, and an answer to arrive.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -101,12 +101,30 @@ impl Session<'_> {
 
     /// Waits for the dialog of a portal, which no application draws.
     pub fn dialog(&self, app: &mut App) -> Result<Window, String> {
-        let window = app.window(self.desk, &[DIALOG, "Xdg-desktop-portal-gtk"], "")?;
+        let window = app.window(self.desk, &DIALOG, "")?;
         wait_for(PATIENCE, || {
             let picture = run::snapshot(self.desk, &window)?;
             (picture.distinct() > 8).then_some(())
         });
         Ok(window)
+    }
+
+    /// Presses a key in a window until the dialog of a portal comes up.
+    pub fn summon(&self, app: &mut App, window: &Window, key: &str) -> Result<Window, String> {
+        for _ in 0..5 {
+            self.desk.ask("xdotool", &["windowactivate", "--sync", &window.id]);
+            std::thread::sleep(Duration::from_millis(500));
+            self.desk.ask("xdotool", &["key", "--clearmodifiers", key]);
+            let is_up = || {
+                run::windows(self.desk)
+                    .into_iter()
+                    .any(|(class, _)| DIALOG.contains(&class.as_str()))
+            };
+            if wait_for(Duration::from_secs(5), || is_up().then_some(())).is_some() {
+                break;
+            }
+        }
+        self.dialog(app)
     }
 
     /// Types a path into a file dialog and takes it. One for saving has a place
