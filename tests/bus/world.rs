@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-pub use crate::daemon::{Bus, Service};
+pub use crate::daemon::Bus;
 
 /// Waits for something that must happen.
 pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {

@@ -89,7 +89,7 @@ fn an_application_owns_its_own_names() {
     ];
     let others = [
         "org.example",
-        "org.example.Probing",
+        "org.example.Probes",
         "org.example.Other",
         "org.mpris.MediaPlayer2.vlc",
         "org.mpris.MediaPlayer2.org.example.Probe2",
