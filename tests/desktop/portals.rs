@@ -378,9 +378,26 @@ for program in programs:
                 break
 "#;
 
+/// Calls a method of the root of a program's tree, with no question before.
+const CALLER: &str = r#"
+import sys
+from gi.repository import Gio, GLib
+address, name, method = sys.argv[1:]
+flags = Gio.DBusConnectionFlags
+bus = Gio.DBusConnection.new_for_address_sync(
+    address, flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None)
+try:
+    root, interface = "/org/a11y/atspi/accessible/root", "org.a11y.atspi.Accessible"
+    print(bus.call_sync(name, root, interface, method, None, None, 0, 5000, None).print_(False))
+except GLib.Error as error:
+    print("refused", error.message)
+"#;
+
 fn accessibility(desk: &Desk) -> Outcome {
     let session = Session::up(desk)?;
-    for (name, text) in [("button.py", BUTTON), ("other.py", BUTTON), ("reader.py", READER)] {
+    let programs =
+        [("button.py", BUTTON), ("other.py", BUTTON), ("reader.py", READER), ("caller.py", CALLER)];
+    for (name, text) in programs {
         fs::write(session.home.join(name), text).map_err(|error| error.to_string())?;
     }
     let path = |name: &str| session.home.join(name).to_string_lossy().into_owned();
@@ -395,7 +412,7 @@ fn accessibility(desk: &Desk) -> Outcome {
     let rest = |more: &str| {
         format!(
             "extends = [\"base/gtk\"]\n[display]\nx11 = \"shared\"\n\
-             [filesystem]\nread = [\"~/button.py\", \"~/reader.py\"]\n{more}"
+             [filesystem]\nread = [\"~/button.py\", \"~/reader.py\", \"~/caller.py\"]\n{more}"
         )
     };
     let granted = rest("[accessibility]\nenabled = true");
@@ -427,6 +444,33 @@ fn accessibility(desk: &Desk) -> Outcome {
     let told = app.output() + &app.errors();
     if told.contains("'other.py'") || told.contains("found") {
         return Err(format!("it sees other programs: {code}, {told}"));
+    }
+    // Nor does it reach one whose name on that bus it has guessed.
+    let address = session.call("org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus.GetAddress", &[]);
+    let address = address.split('\'').nth(1).unwrap_or_default().to_owned();
+    let caller = path("caller.py");
+    let call = |address: &str, name: &str, method: &str| {
+        session.ask("/usr/bin/python3", &[&caller, address, name, method])
+    };
+    const REGISTRY: &str = "org.a11y.atspi.Registry";
+    // "([(':1.3', '/org/a11y/atspi/accessible/root')],)"
+    let told = call(&address, REGISTRY, "GetChildren");
+    let guessed = told.split('\'').find(|part| part.starts_with(":1.")).unwrap_or_default();
+    let inside = format!("unix:path=/run/user/{}/at-spi/bus", rustix::process::getuid().as_raw());
+    for (name, method) in
+        [(guessed, "GetChildren"), (guessed, "GetRoleName"), (REGISTRY, "GetChildren")]
+    {
+        let told = call(&address, name, method);
+        if !told.starts_with('(') {
+            return Err(format!("the control: {method} of {name} outside: {told}"));
+        }
+        let mut app = run(&["/usr/bin/python3", &caller, &inside, name, method], &granted);
+        let code = app.exit_code()?;
+        let told = app.output() + &app.errors();
+        let refused = ["AccessDenied", "NameHasNoOwner"].iter().any(|error| told.contains(error));
+        if code != 0 || !told.contains("refused GDBus.Error") || !refused {
+            return Err(format!("{method} of {name}: {code}, {told}"));
+        }
     }
     drop(other);
     run::all_closed(desk)
