@@ -143,6 +143,10 @@ fn open_by_gtk(desk: &Desk, version: &str) -> Outcome {
             return Err(format!("what was written did not get through: {told}"));
         }
         let id = shown.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        // Documents of other applications are not among what it sees.
+        if !told.contains(&format!("above ['{id}']\n")) {
+            return Err(format!("more is shown than {id}: {told}"));
+        }
         let noted = documents(&session, "org.example.Chooser");
         let other = documents(&session, "org.example.Another");
         if !noted.contains(&*id) || other.contains(&*id) {
