@@ -11,6 +11,9 @@
 #[path = "../../tests/bus/client.rs"]
 #[allow(dead_code)]
 mod client;
+#[path = "../../tests/bus/daemon.rs"]
+#[allow(dead_code)]
+mod daemon;
 #[path = "../../tests/bus/world.rs"]
 #[allow(dead_code)]
 mod world;

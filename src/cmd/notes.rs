@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 
 use crate::freeze::{self, Here, landlock};
-use crate::instance::portal::Place;
+use crate::instance::portal::{self, Place};
 use crate::instance::processes::Stat;
 use crate::instance::record::{self, Held, Network, Record, Records};
 use crate::model::permission::NetworkMode;
@@ -71,7 +71,7 @@ impl Notes {
     ) -> Result<Noted, Vec<Diagnostic>> {
         let plan = &prepared.plan;
         let has_namespaces = plan.tier == Tier::Namespaces;
-        let portal = self.portal_number();
+        let portal_number = self.portal_number();
         if let (Some(place), Some(filter)) = (&self.portal, &plan.filter) {
             let network = filter.tree.iter().any(|step| {
                 matches!(step.action, Action::Fill { slot: Slot::Identity { network: true }, .. })
@@ -91,6 +91,10 @@ impl Notes {
             noted._namespaces.push(fd);
         }
         records.collect().map_err(failed)?;
+        if let Some(runtime_dir) = &host.facts.runtime_dir {
+            // What others have left there is no reason not to run.
+            let _ = portal::collect(runtime_dir, host.facts.uid, portal_number);
+        }
         let started = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
@@ -107,7 +111,7 @@ impl Notes {
             manifests: prepared.policy.files.iter().map(|(_, file)| file.clone()).collect(),
             network,
             degraded: lacking(plan, host.facts.kernel.landlock_abi),
-            portal,
+            portal: portal_number,
             namespaces,
         };
         let held = records.hold(&record).map_err(failed)?;

@@ -127,7 +127,9 @@ pub fn documents_folder(runtime_dir: &AbsPath) -> AbsPath {
 }
 
 /// Shows the application its own view of the document portal, where files that
-/// the person picks appear. The portal names them to it by this place.
+/// the person picks appear. The portal names them by the place where it has
+/// them outside, so they are there inside as well, also where the runtime
+/// folder is another than the one inside.
 fn documents(r: &mut Resolution<'_>) {
     let Some(origin) = r.settings().portals.items.first().map(|word| word.origin.clone()) else {
         return;
@@ -139,7 +141,11 @@ fn documents(r: &mut Resolution<'_>) {
         r.note(Weight::Notice, text.to_owned(), Some(&origin), None);
         return;
     }
-    let dest = documents_folder(&r.runtime_dir());
+    let dest = documents_folder(runtime_dir);
+    let usual = documents_folder(&r.runtime_dir());
+    if usual != dest {
+        r.tree.put(Action::Link { dest: usual, target: dest.to_string() }, &origin);
+    }
     r.tree.put(
         Action::Bind { source, dest, kind: Kind::Folder, write: true, exec: false, device: false },
         &origin,

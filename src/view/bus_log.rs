@@ -65,7 +65,7 @@ impl BusLog {
         let section = format!("[bus.{}]", bus::name(self.bus));
         let (what, hint) = match (about, message.first_text()) {
             (Some((method, key)), Some(name)) => {
-                (format!("{method} of {name}"), format!("{section} {key} = [\"{name}\"]"))
+                (format!("{method} of {name}"), self.hint_for_name(name, key, &section))
             }
             _ if to == BUS => (format!("{kind} of the bus: {member}"), String::new()),
             _ => (
@@ -78,6 +78,21 @@ impl BusLog {
             text.push_str(&format!("    to allow it: {}\n", safe(&hint)));
         }
         text
+    }
+
+    /// The line that would make a name what it has to be. Of names that a word
+    /// stands for the word is told: to talk to the portals' name is to have
+    /// all of them.
+    fn hint_for_name(&self, name: &str, key: &str, section: &str) -> String {
+        let words = match self.bus {
+            Bus::Session if key != "own" => words_on(name),
+            _ => Vec::new(),
+        };
+        match words.as_slice() {
+            [] => format!("{section} {key} = [\"{name}\"]"),
+            [word] => word.clone(),
+            [_, ..] => "[portals] allow = [...], with the words of those that are meant".to_owned(),
+        }
     }
 
     /// The line that would allow a call: the word of a portal or a service
@@ -107,6 +122,22 @@ impl BusLog {
 
 fn at(message: &Message<'_>) -> String {
     message.path.map_or_else(String::new, |path| format!("@{path}"))
+}
+
+/// The words that open something on a bus name, each with its line.
+fn words_on(name: &str) -> Vec<String> {
+    if name == "org.a11y.Bus" {
+        return vec!["[accessibility] enabled = true".to_owned()];
+    }
+    let portals = catalogue::words().filter_map(catalogue::portal);
+    let portals = portals
+        .filter(|portal| portal.object.bus == name)
+        .map(|portal| format!("[portals] allow = [\"{}\"]", portal.word));
+    let services = catalogue::service_words().filter_map(catalogue::service);
+    let services = services
+        .filter(|service| service.opens.iter().any(|object| object.bus == name))
+        .map(|service| format!("[bus.session] services = [\"{}\"]", service.word));
+    portals.chain(services).collect()
 }
 
 /// The word of the catalogue that opens an interface.
@@ -163,12 +194,17 @@ mod tests {
         let portal = "org.freedesktop.portal.Desktop";
         let shot = "org.freedesktop.portal.Screenshot";
         let properties = "org.freedesktop.DBus.Properties";
+        let tray = "org.kde.StatusNotifierWatcher";
         for (to, interface, member, first, hint) in [
             (portal, shot, "Screenshot", "", "[portals] allow = [\"screenshot\"]"),
             (portal, properties, "Get", shot, "[portals] allow = [\"screenshot\"]"),
             ("org.a.B", "org.a.I", "M", "x", "[bus.session] call = [\"org.a.B=org.a.I.M@/a/b\"]"),
             (BUS, BUS, "RequestName", "org.own.Me", "[bus.session] own = [\"org.own.Me\"]"),
             (BUS, BUS, "GetNameOwner", "org.see.It", "[bus.session] see = [\"org.see.It\"]"),
+            (BUS, BUS, "StartServiceByName", "org.a11y.Bus", "[accessibility] enabled = true"),
+            (BUS, BUS, "StartServiceByName", portal, "[portals] allow = [...]"),
+            (BUS, BUS, "GetNameOwner", tray, "[bus.session] services = [\"tray\"]"),
+            (BUS, BUS, "RequestName", portal, "[bus.session] own = [\"org.freedesktop.portal"),
         ] {
             let text = told(&mut log, to, interface, member, first);
             assert!(text.contains(hint), "{text}");

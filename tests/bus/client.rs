@@ -271,9 +271,14 @@ impl Client {
 
     /// All that comes until the other side closes; none if it does not.
     pub fn last_bytes(&mut self) -> Option<Vec<u8>> {
-        let deadline = Instant::now() + PATIENCE;
+        let (bytes, closed) = self.all_until(Instant::now() + PATIENCE);
+        closed.then_some(bytes)
+    }
+
+    /// All that comes until then, and whether the other side has closed.
+    pub fn all_until(&mut self, deadline: Instant) -> (Vec<u8>, bool) {
         while self.read_once(deadline) {}
-        (Instant::now() < deadline).then(|| std::mem::take(&mut self.buffer))
+        (std::mem::take(&mut self.buffer), Instant::now() < deadline)
     }
 
     pub fn hello(&mut self) {

@@ -8,7 +8,8 @@ use libtest_mimic::Trial;
 use pinfold::proxy::wire::{Endian, Kind};
 
 use crate::client::{Came, Client, Message, handshake};
-use crate::world::{Bus, Make, Proxy, Service, eventually};
+use crate::daemon::Service;
+use crate::world::{Bus, Make, Proxy, eventually};
 
 fn filtered(bus: &Bus, options: &[&str]) -> Proxy {
     Proxy::start(Make::Ours, bus, &[&["--filter"], options].concat())

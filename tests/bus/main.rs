@@ -3,6 +3,7 @@
 //! the comparison is skipped.
 
 mod client;
+mod daemon;
 mod hostile;
 mod matrix;
 mod oracle;

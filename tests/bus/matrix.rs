@@ -8,7 +8,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::client::{BUS, Came, Client, Message, verdict_of};
-use crate::world::{Bus, Make, Proxy, Service, peer_is_there};
+use crate::daemon::Service;
+use crate::world::{Bus, Make, Proxy, peer_is_there};
 
 const OPTIONS: [&str; 11] = [
     "--filter",

@@ -9,7 +9,8 @@ use libtest_mimic::Trial;
 use pinfold::proxy::wire::Kind;
 
 use crate::client::{Came, Client, Message, PATIENCE};
-use crate::world::{Bus, Make, Proxy, Service, eventually, program};
+use crate::daemon::Service;
+use crate::world::{Bus, Make, Proxy, eventually, program};
 
 fn next_call(client: &mut Client) -> crate::client::Got {
     loop {

@@ -13,7 +13,7 @@ tests! {
 }
 
 /// The colour of everything that is to be seen in the files.
-const COLOUR: [u8; 3] = [18, 200, 58];
+pub const COLOUR: [u8; 3] = [18, 200, 58];
 
 /// Opens a file of a folder that the manifest does not grant, and again with
 /// handing over turned off.
@@ -68,7 +68,7 @@ fn a_document_for_evince(desk: &Desk) -> Outcome {
 }
 
 /// A document of one page, all in the colour.
-fn one_page() -> Vec<u8> {
+pub fn one_page() -> Vec<u8> {
     let [red, green, blue] = COLOUR.map(|part| f32::from(part) / 255.0);
     let drawing = format!("{red:.4} {green:.4} {blue:.4} rg 0 0 300 300 re f\n");
     let objects = [

@@ -18,7 +18,7 @@ pub const REQUIRED: [&str; 6] = ["Xvfb", "openbox", "setpriv", "xprop", "xdotool
 /// Where programs are looked for.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/games";
 
-/// Whether a program can be found.
+/// Whether a program can be found, or a file where its whole path says.
 pub fn is_installed(program: &str) -> bool {
     PATH.split(':').any(|folder| Path::new(folder).join(program).exists())
 }

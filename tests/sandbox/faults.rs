@@ -7,18 +7,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::buses::{EMPTY, session};
 use crate::tests;
-use crate::world::{Run, World, is_full};
+use crate::world::{App, Run, World, is_full};
 
-tests![a_failing_step_never_lets_the_application_run];
+tests![
+    a_failing_step_never_lets_the_application_run,
+    a_failing_step_before_a_bus_never_lets_the_application_run,
+];
 
 /// Calls by which a sandbox is built and an application shut in it.
-const CALLS: [&str; 29] = [
+const CALLS: [&str; 36] = [
+    "bind",
     "capset",
     "chdir",
     "clone",
     "clone3",
     "close_range",
+    "epoll_create1",
+    "epoll_ctl",
     "fchdir",
     "fsconfig",
     "fsmount",
@@ -28,14 +35,18 @@ const CALLS: [&str; 29] = [
     "landlock_add_rule",
     "landlock_create_ruleset",
     "landlock_restrict_self",
+    "listen",
     "mkdirat",
     "mount_setattr",
     "move_mount",
     "open_tree",
     "pivot_root",
     "prctl",
+    "recvmsg",
+    "renameat2",
     "rt_sigprocmask",
     "seccomp",
+    "sendmsg",
     "sethostname",
     "signalfd4",
     "socketpair",
@@ -81,11 +92,11 @@ fn sandbox(run: &Run) -> Value {
 }
 
 /// How often each call is made by any one process until the application runs.
-fn counts(world: &World) -> BTreeMap<String, usize> {
+fn counts(world: &World, app: App<'_>) -> BTreeMap<String, usize> {
     let trace = world.path("@/trace");
     let calls = format!("trace={},execve", CALLS.join(","));
     let before = ["strace", "-f", "-qq", "-o", trace.to_str().unwrap(), "-e", &calls];
-    world.app("").manifest(MANIFEST).before(&before).run().ended_with(0);
+    app.before(&before).run().ended_with(0);
     let mut counts: BTreeMap<(u32, String), usize> = BTreeMap::new();
     for line in world.content("@/trace").lines() {
         // "PID CALL(...", and "PID <... CALL resumed>" for the rest of one.
@@ -104,27 +115,32 @@ fn counts(world: &World) -> BTreeMap<String, usize> {
     most
 }
 
-fn a_failing_step_never_lets_the_application_run() {
-    let world = world();
-    let sound = world.app(ACTS).manifest(MANIFEST).run();
+/// Runs an application with each fault; of a call that is made often, at most
+/// `most` stand for all. Gives how many faults were refused.
+fn each_fault<'a>(
+    world: &'a World,
+    app: impl Fn(&str) -> App<'a>,
+    calls: &[&str],
+    most: usize,
+) -> usize {
+    let sound = app(ACTS).run();
     sound.ended_with(0);
     let wanted = sandbox(&sound);
-    let counts = counts(&world);
-    for call in ["move_mount", "mount_setattr", "pivot_root", "capset", "seccomp", "clone3"] {
+    let counts = counts(world, app(""));
+    for call in calls {
         assert!(
-            counts.contains_key(call),
+            counts.contains_key(*call),
             "{call} is not made; what builds the sandbox? {counts:?}"
         );
     }
     let (mut refused, mut unharmed) = (0, 0);
     for (call, count) in counts.iter().filter(|(call, _)| CALLS.contains(&call.as_str())) {
-        // Of a call that is made for every mount, some stand for all.
-        let step = if is_full() { 1 } else { count.div_ceil(6) };
+        let step = if is_full() { 1 } else { count.div_ceil(most) };
         for nth in (1..=*count).step_by(step.max(1)) {
             let inject = format!("inject={call}:error=EPERM:when={nth}");
             let trace = format!("trace={call}");
             let before = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-            let run = world.app(ACTS).manifest(MANIFEST).before(&before).run();
+            let run = app(ACTS).before(&before).run();
             run.never_shows("s3cret");
             let told = run.told();
             if run.output.lines().any(|line| line.starts_with('[')) {
@@ -132,10 +148,35 @@ fn a_failing_step_never_lets_the_application_run() {
                 unharmed += 1;
             } else {
                 assert_ne!(run.code, Some(0), "{call} {nth} failed: {told}");
+                // Who may not write can say nothing.
+                let says = run.errors.contains("error[") || call == "write";
+                assert!(says, "{call} {nth} failed, and nothing says so: {told}");
                 refused += 1;
             }
         }
     }
-    assert!(refused > 60, "{refused} faults were refused, {unharmed} did no harm");
+    println!("{refused} faults were refused, {unharmed} did no harm");
     world.assert_nothing_left();
+    refused
+}
+
+fn a_failing_step_never_lets_the_application_run() {
+    let world = world();
+    let calls = ["move_mount", "mount_setattr", "pivot_root", "capset", "seccomp", "clone3"];
+    let refused = each_fault(&world, |acts| world.app(acts).manifest(MANIFEST), &calls, 6);
+    assert!(refused > 60, "{refused} faults were refused");
+}
+
+fn a_failing_step_before_a_bus_never_lets_the_application_run() {
+    let world = world();
+    let _bus = session(&world);
+    let calls = ["bind", "listen", "sendmsg", "recvmsg", "epoll_create1", "epoll_ctl", "renameat2"];
+    let app = |acts: &str| {
+        let socket = format!("/run/user/{}/bus", rustix::process::getuid().as_raw());
+        let acts =
+            if acts.is_empty() { String::new() } else { format!("{acts} connect-path {socket}") };
+        world.app(&acts).buses(EMPTY)
+    };
+    let refused = each_fault(&world, app, &calls, 3);
+    assert!(refused > 45, "{refused} faults were refused");
 }

@@ -5,9 +5,19 @@
 //! in the same world outside, work. The whole runs as an ordinary user and,
 //! where it can, once more as root.
 
+// The bus tier uses all of these two.
+#[allow(dead_code)]
+#[path = "../bus/client.rs"]
+mod client;
+#[allow(dead_code)]
+#[path = "../bus/daemon.rs"]
+mod daemon;
 mod world;
 
 mod arguments;
+mod bus_ends;
+mod bus_filter;
+mod buses;
 mod degraded;
 mod denials;
 mod ending;
@@ -60,7 +70,7 @@ pub static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 20] = [
+    let themes: &[fn() -> Vec<Trial>] = &[
         inside::tests,
         grants::tests,
         protected::tests,
@@ -82,6 +92,9 @@ fn main() {
         limits::tests,
         degraded::tests,
         hostile::tests,
+        buses::tests,
+        bus_filter::tests,
+        bus_ends::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
     NAMES.get_or_init(|| trials.iter().map(|trial| trial.name().to_owned()).collect());

@@ -5,10 +5,16 @@ use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 
+use crate::buses::{DAEMON, EMPTY, SESSION, session};
 use crate::tests;
 use crate::world::{App, PATIENCE, World, until};
 
-tests![a_job_stops_and_goes_on, a_terminals_interrupt, nothing_is_typed_into_the_terminal];
+tests![
+    a_job_stops_and_goes_on,
+    a_terminals_interrupt,
+    a_terminals_interrupt_spares_the_bus,
+    nothing_is_typed_into_the_terminal,
+];
 
 /// A terminal with a program in a session of its own on it.
 pub struct Terminal {
@@ -158,6 +164,27 @@ fn a_terminals_interrupt() {
     terminal.type_in("echo co''de $?\n");
     terminal.await_text("code 130\r\n");
     world.assert_nothing_left();
+}
+
+/// The signals of a terminal go to its whole foreground, to the filter before
+/// a bus as well, which an application that goes on still needs.
+fn a_terminals_interrupt_spares_the_bus() {
+    let world = World::new();
+    let _bus = session(&world);
+    for (key, number) in [("\x03", 2), ("\x1c", 3)] {
+        let acts = format!("{SESSION} await-signal {number} call {DAEMON} GetId end exit 6");
+        let mut app = world.app(&acts).buses(EMPTY);
+        let (mut terminal, line) = shell(&world, &mut app);
+        terminal.type_in(&format!("{line}\n"));
+        terminal.await_text("waiting\r\n");
+        terminal.type_in(key);
+        terminal.type_in("echo co''de $?\n");
+        let told = terminal.await_text("code 6\r\n");
+        assert!(!told.contains("\"ok\":false"), "{told}");
+        terminal.type_in("exit\n");
+        terminal.finish();
+        world.assert_nothing_left();
+    }
 }
 
 fn nothing_is_typed_into_the_terminal() {

@@ -265,11 +265,17 @@ impl World {
         if folder.exists() { self.names("%/pinfold") } else { Vec::new() }
     }
 
+    /// The numbers under which portals find running sandboxes.
+    pub fn places(&self) -> Vec<String> {
+        if self.exists("%/.flatpak") { self.names("%/.flatpak") } else { Vec::new() }
+    }
+
     /// Checks that no process, mount, record or control group is left.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
         until("the sandbox's processes are gone", || self.processes().is_empty());
         assert_eq!(self.beside_records(), Vec::<String>::new(), "records are left");
+        assert_eq!(self.places(), Vec::<String>::new(), "folders for portals are left");
         let mark = self.root().display().to_string();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(&mark), "mounts are left:\n{mounts}");
@@ -335,6 +341,14 @@ impl App<'_> {
     pub fn manifest(mut self, text: &str) -> Self {
         let root = format!("{}/", self.world.root().display());
         self.manifest.push_str(&text.replace("@/", &root));
+        self.manifest.push('\n');
+        self
+    }
+
+    /// More of the manifest, in which nothing is put in: `@/` has a meaning of
+    /// its own in the rules of buses.
+    pub fn buses(mut self, text: &str) -> Self {
+        self.manifest.push_str(text);
         self.manifest.push('\n');
         self
     }

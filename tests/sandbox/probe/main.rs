@@ -7,6 +7,11 @@
 //!
 //! It is static, so nothing has to be shown to it but itself.
 
+mod bus;
+// The client that misbehaves as it is told; the bus tier uses all of it.
+#[allow(dead_code)]
+#[path = "../../bus/client.rs"]
+mod client;
 mod raw;
 mod reach;
 
@@ -40,6 +45,8 @@ struct Words {
     rest: std::vec::IntoIter<String>,
     /// What is kept open until the end.
     kept: Vec<Box<dyn std::any::Any>>,
+    /// The connection to a bus that was made last.
+    bus: Option<bus::Connection>,
 }
 
 impl Words {
@@ -66,7 +73,7 @@ impl Words {
 
 fn main() -> ExitCode {
     let all: Vec<String> = std::env::args().skip(1).collect();
-    let mut words = Words { rest: all.into_iter(), kept: Vec::new() };
+    let mut words = Words { rest: all.into_iter(), kept: Vec::new(), bus: None };
     let mut results = Vec::new();
     let mut code = 0;
     while let Some(act) = words.rest.next() {
@@ -80,7 +87,7 @@ fn main() -> ExitCode {
             Err(error) => json!({
                 "act": act,
                 "ok": false,
-                "errno": error.raw_os_error().map(|number| format!("{:?}", Errno::from_raw(number))),
+                "errno": named(&error),
                 "value": error.to_string(),
             }),
         });
@@ -88,6 +95,14 @@ fn main() -> ExitCode {
     // Who reads this may have gone, which is not the probe's business.
     let _ = writeln!(std::io::stdout(), "{}", Value::Array(results));
     ExitCode::from(code)
+}
+
+/// The name of an error: the kernel's, or the last part of a bus's.
+fn named(error: &std::io::Error) -> Option<String> {
+    match error.raw_os_error() {
+        Some(number) => Some(format!("{:?}", Errno::from_raw(number))),
+        None => error.get_ref()?.downcast_ref::<bus::Refusal>().map(|refusal| refusal.0.clone()),
+    }
 }
 
 fn perform(act: &str, words: &mut Words) -> Answer {
@@ -103,6 +118,9 @@ fn perform(act: &str, words: &mut Words) -> Answer {
         | "interfaces" | "root-by-dots" | "hostname" => sights(act, words),
         "syscall" | "int80" | "unshare" | "tiocsti" | "tiocsti-high" | "tioclinux" => {
             calls(act, words)
+        }
+        "bus" | "call" | "emit" | "hear" | "heard" | "raw-bus" | "raw-answers" => {
+            bus::act(act, words)
         }
         _ => reach::perform(act, || words.next()).unwrap_or_else(|| processes(act, words)),
     }
