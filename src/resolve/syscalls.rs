@@ -1,6 +1,7 @@
 //! System calls that are refused unless a manifest names them, and what each
 //! of them risks.
 
+use crate::model::origin::Origin;
 use crate::model::permission::{Nested, SyscallFeature};
 use crate::model::plan::Weight;
 use crate::report::{Code, Diagnostic};
@@ -41,12 +42,61 @@ pub fn resolve(r: &mut Resolution<'_>) {
             SyscallFeature::Devel => {
                 "its processes may trace each other and use performance counters"
             }
-            SyscallFeature::Multiarch => {
+            SyscallFeature::Multiarch if has(r, SyscallFeature::MultiarchSockets) => {
                 "32-bit programs run, by a second, older set of system calls"
+            }
+            SyscallFeature::Multiarch => {
+                "32-bit programs run, by a second, older set of system calls; those whose C library makes sockets by socketcall, as Debian's does, have no window and no network (\"multiarch-sockets\" would give them sockets)"
+            }
+            SyscallFeature::MultiarchSockets => {
+                every_family(r, &feature.origin);
+                continue;
             }
             SyscallFeature::Bluetooth => "it may open Bluetooth sockets, which know no namespace",
             SyscallFeature::Canbus => "it may open sockets of vehicle buses, CAN",
         };
         r.note(Weight::Info, risk.to_owned(), Some(&feature.origin), None);
+    }
+}
+
+fn has(r: &Resolution<'_>, feature: SyscallFeature) -> bool {
+    r.settings().syscalls.items.iter().any(|item| item.value == feature)
+}
+
+/// Sockets by socketcall are sockets of every family, which must not happen
+/// where a narrower grant would then mean nothing.
+fn every_family(r: &mut Resolution<'_>, origin: &Origin) {
+    let ports = &r.settings().network;
+    let limited = [&ports.connect, &ports.listen].into_iter().find(|list| list.is_stated());
+    let limit = limited.and_then(|list| list.items.first()).map(|port| port.origin.to_string());
+    if !has(r, SyscallFeature::Multiarch) {
+        let error = Diagnostic::error(
+            Code::BadValue,
+            "\"multiarch-sockets\" means nothing without \"multiarch\"",
+        )
+        .at(origin)
+        .hint("syscalls.allow = [\"multiarch\", \"multiarch-sockets\"]");
+        r.errors.push(error);
+    } else if limited.is_some() {
+        let error = Diagnostic::error(
+            Code::BadValue,
+            "TCP ports cannot be limited together with \"multiarch-sockets\"",
+        )
+        .at(origin)
+        .because(match limit {
+            Some(place) => {
+                format!("{place} limits the ports, and MPTCP and SMC would go past them")
+            }
+            None => "ports are limited, and MPTCP and SMC would go past them".to_owned(),
+        })
+        .hint("take out network.connect and network.listen, or \"multiarch-sockets\"");
+        r.errors.push(error);
+    } else {
+        r.note(
+            Weight::Warning,
+            "sockets of every family can be made, also by its 64-bit programs: AF_ALG and AF_VSOCK, which no namespace keeps inside, and rarely used kernel code".to_owned(),
+            Some(origin),
+            None,
+        );
     }
 }

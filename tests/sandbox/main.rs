@@ -22,6 +22,7 @@ mod links;
 mod network;
 mod processes;
 mod protected;
+mod real;
 mod refused;
 mod root;
 mod syscalls;
@@ -67,6 +68,7 @@ fn main() {
         ending::tests,
         refused::tests,
         syscalls::tests,
+        real::tests,
         root::tests,
         faults::tests,
         hosts::tests,
