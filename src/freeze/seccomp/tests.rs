@@ -78,6 +78,10 @@ fn policies() -> Vec<SyscallPlan> {
         unseparated(strictest(), false, false),
         unseparated(policy(Nested::None, &[SyscallFeature::Multiarch]), true, false),
         unseparated(limited(strictest()), true, true),
+        limited(policy(
+            Nested::None,
+            &[SyscallFeature::Multiarch, SyscallFeature::MultiarchSockets],
+        )),
     ]);
     policies
 }
@@ -394,7 +398,9 @@ fn sockets_are_of_few_families() {
         }
         for call in 0..=20 {
             let sends = policy.tcp_limited && matches!(call, 11 | 16 | 20);
-            let wanted = if matches!(call, 1 | 8) || sends { ENOSYS } else { Verdict::Allow };
+            let makes = (policy.tcp_limited || !has(SyscallFeature::MultiarchSockets))
+                && matches!(call, 1 | 8);
+            let wanted = if makes || sends { ENOSYS } else { Verdict::Allow };
             expect(&policy, "socketcall", &[call], wanted);
         }
     }
@@ -489,31 +495,6 @@ fn limited_ports_have_no_way_round() {
         arguments[flags] = 0x4000;
         expect(&limited, name, &arguments, Verdict::Allow);
     }
-}
-
-/// What i386's socketcall may do, by the number in its first argument.
-#[test]
-fn socketcall_makes_sockets_where_it_is_said() {
-    let verdict = |policy: &SyscallPlan, call: u64| {
-        judge(policy, Arch::X86_64, Arch::I386.audit(), 102, &[call, 0, 0, 0, 0, 0])
-    };
-    let (socket, connect, socketpair, sendmsg) = (1, 3, 8, 16);
-    let multiarch = policy(Nested::None, &[SyscallFeature::Multiarch]);
-    let both = [SyscallFeature::Multiarch, SyscallFeature::MultiarchSockets];
-    let sockets = policy(Nested::None, &both);
-    for call in [socket, socketpair, socket | GARBAGE] {
-        assert_eq!(verdict(&multiarch, call), Verdict::Errno(libc::ENOSYS));
-        assert_eq!(verdict(&sockets, call), Verdict::Allow);
-        assert_eq!(verdict(&limited(sockets.clone()), call), Verdict::Errno(libc::ENOSYS));
-    }
-    assert_eq!(verdict(&multiarch, connect), Verdict::Allow);
-    assert_eq!(verdict(&multiarch, sendmsg), Verdict::Allow);
-    assert_eq!(verdict(&limited(sockets.clone()), sendmsg), Verdict::Errno(libc::ENOSYS));
-    // By itself it opens nothing, and what names its family stays fenced.
-    let alone = policy(Nested::None, &[SyscallFeature::MultiarchSockets]);
-    assert_eq!(verdict(&alone, socket), Verdict::KillProcess);
-    let vsock = [libc::AF_VSOCK as u64];
-    expect(&sockets, "socket", &vsock, Verdict::Errno(libc::EAFNOSUPPORT));
 }
 
 #[test]
