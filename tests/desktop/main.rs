@@ -7,9 +7,11 @@
 
 mod desk;
 mod picture;
+mod remote;
 mod run;
 
 mod arguments;
+mod browsers;
 mod sound;
 mod wayland;
 mod windows;
@@ -75,8 +77,14 @@ fn main() {
     arguments.test_threads = Some(1);
     let desk = if arguments.list { None } else { Desk::up() };
     let desk = Arc::new(desk);
-    let themes: [fn() -> Vec<Test>; 5] =
-        [windows::tests, x11::tests, wayland::tests, arguments::tests, sound::tests];
+    let themes: [fn() -> Vec<Test>; 6] = [
+        windows::tests,
+        x11::tests,
+        wayland::tests,
+        arguments::tests,
+        sound::tests,
+        browsers::tests,
+    ];
     let trials = themes.iter().flat_map(|tests| tests()).map(|test| trial(test, &desk)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Exiting drops nothing, and the desktop is to end with the tests.
