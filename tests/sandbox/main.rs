@@ -20,6 +20,7 @@ mod inside;
 mod instances;
 mod links;
 mod network;
+mod old_kernel;
 mod processes;
 mod protected;
 mod real;
@@ -53,7 +54,7 @@ pub fn skip(name: &str, reason: &str) {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let themes: [fn() -> Vec<Trial>; 19] = [
+    let themes: [fn() -> Vec<Trial>; 21] = [
         inside::tests,
         grants::tests,
         protected::tests,
@@ -73,6 +74,7 @@ fn main() {
         faults::tests,
         hosts::tests,
         instances::tests,
+        old_kernel::tests,
         degraded::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
