@@ -42,7 +42,8 @@ pub fn set_attributes(
 ) -> Result<()> {
     rustix::process::fchdir(proc)?;
     set_one(tree, set)?;
-    if !recursive {
+    // On a file nothing else is mounted.
+    if !recursive || !path::identity(tree)?.is_folder() {
         return Ok(());
     }
     let mut known = [0u64; MOST];
