@@ -13,6 +13,12 @@ pub fn resolve(r: &mut Resolution<'_>) {
     if let Some(nested) = r.settings().nested.clone() {
         match nested.value {
             Nested::None => {}
+            Nested::Browser if r.facts.uid == 0 => r.note(
+                Weight::Warning,
+                "browsers build no sandbox for root: from Linux 5.12 on a user namespace that knows root's id needs a capability that nothing inside has".to_owned(),
+                Some(&nested.origin),
+                Some("run as an ordinary user"),
+            ),
             Nested::Browser => r.note(
                 Weight::Info,
                 "the application may make user namespaces, which opens more of the kernel to it, and change what its own /proc/PID/root shows to services".to_owned(),
