@@ -74,7 +74,7 @@ fn bubblewrap_in_a_container() {
     assert!(number(&control).is_ok_and(|pid| pid < 4), "{}", control.told());
     for level in ["none", "browser"] {
         let run = inside(&world, &command, &format!("nested = {level:?}"));
-        run.ended_with(1).says("No permissions to create new namespace");
+        run.ended_with(1).says("bwrap: No permissions to create");
     }
     let run = inside(&world, &command, "nested = \"container\"");
     if is_root() {
