@@ -23,10 +23,7 @@ use crate::model::barrier::Barrier;
 use crate::sys::{Errno, confine, mount, net, path, process};
 
 use super::handshake::{self, In, Mark, Message, Outcome, Phase, send};
-use super::tree::{Terms, Tree, write_own};
-
-/// `PROC_SUPER_MAGIC` of `linux/magic.h`.
-const PROC_MAGIC: i64 = 0x9fa0;
+use super::tree::{Terms, Tree, open_proc, write_own};
 
 /// Tells the time to whoever asked for timings.
 pub fn mark(frozen: &Frozen, monitor: BorrowedFd<'_>, mark: Mark) {
@@ -84,10 +81,7 @@ pub(super) fn open_host() -> Result<OwnedFd, Errno> {
 
 /// Maps the caller's ids, through a /proc that is one.
 pub(super) fn map_ids(frozen: &Frozen, host: BorrowedFd<'_>) -> Result<(), Errno> {
-    let proc = path::open_object(host, c"proc")?;
-    if rustix::fs::fstatfs(&proc)?.f_type as i64 != PROC_MAGIC {
-        return Err(Errno::NOTDIR);
-    }
+    let proc = open_proc(host)?;
     write_maps(proc.as_fd(), frozen)
 }
 

@@ -14,9 +14,12 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use crate::freeze::tree::{FrozenStep, FrozenTree, Operation};
 use crate::model::barrier::{Barrier, Barriers};
 use crate::sys::mount::{self, Attributes, FsOption};
-use crate::sys::{Errno, net, path};
+use crate::sys::{Errno, net, path, remount};
 
 use super::handshake::{self, Failure, In, Outcome, Phase};
+
+/// `PROC_SUPER_MAGIC` of `linux/magic.h`.
+const PROC_MAGIC: i64 = 0x9fa0;
 
 /// The tree while it is made.
 pub struct Tree<'a> {
@@ -35,6 +38,9 @@ pub struct Tree<'a> {
     pub proc: Option<OwnedFd>,
     /// Whether the empty covers have been made.
     covers: bool,
+    /// The host's procfs, where the kernel (before Linux 5.12) sets attributes
+    /// of attached mounts only, and by a path.
+    remounts: Option<OwnedFd>,
 }
 
 /// How a tree is made, beyond its steps.
@@ -78,17 +84,18 @@ impl<'a> Tree<'a> {
             Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
         )
         .during(Phase::Root)?;
-        let mut tree =
-            Tree { frozen, terms, host, root, attached: false, proc: None, covers: false };
+        let mut tree = Tree {
+            frozen,
+            terms,
+            host,
+            root,
+            attached: false,
+            proc: None,
+            covers: false,
+            remounts: None,
+        };
         tree.make()?;
-        mount::set_attributes(
-            tree.root.as_fd(),
-            Attributes::MOUNT_ATTR_RDONLY
-                | Attributes::MOUNT_ATTR_NOSUID
-                | Attributes::MOUNT_ATTR_NODEV,
-            false,
-        )
-        .during(Phase::ReadOnlyRoot)?;
+        tree.shut().during(Phase::ReadOnlyRoot)?;
         Ok(tree)
     }
 
@@ -127,7 +134,7 @@ impl<'a> Tree<'a> {
                     &options[..count],
                     Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV,
                 )?;
-                self.place(tree, step, folder, true)
+                self.place(&tree, step, folder, true)
             }
             Operation::Folder { mode } => {
                 self.make_folder(step, folder, Mode::from_raw_mode(*mode)).map(drop)
@@ -145,8 +152,9 @@ impl<'a> Tree<'a> {
                     return Err(Errno::STALE);
                 }
                 let tree = mount::clone_tree(object.as_fd())?;
-                mount::set_attributes(tree.as_fd(), *attributes, true)?;
-                self.place(tree, step, folder, *is_folder)
+                self.limit_detached(&tree, *attributes)?;
+                self.place(&tree, step, folder, *is_folder)?;
+                self.limit_attached(&tree, *attributes)
             }
             Operation::Close { folder: is_folder } => self.cover(step, folder, *is_folder),
             Operation::Proc => {
@@ -168,12 +176,11 @@ impl<'a> Tree<'a> {
                     write_own(tree.as_fd(), c"sys/user/max_user_namespaces", b"1")?;
                 }
                 self.proc = Some(rustix::io::fcntl_dupfd_cloexec(&tree, 3)?);
-                self.place(tree, step, folder, true)
+                self.place(&tree, step, folder, true)
             }
             Operation::ReadOnly => {
                 let tree = mount::clone_tree_at(folder, &step.name)?;
-                mount::set_attributes(tree.as_fd(), SEALED, true)?;
-                mount::attach(tree.as_fd(), folder, &step.name)
+                self.put_over(&tree, step, folder)
             }
             Operation::DevPts => {
                 let tree = mount::new_fs(
@@ -184,7 +191,7 @@ impl<'a> Tree<'a> {
                     ],
                     Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NOEXEC,
                 )?;
-                self.place(tree, step, folder, true)
+                self.place(&tree, step, folder, true)
             }
             Operation::Listen { bus } => {
                 // A relative name has no length to run out of, and the folder
@@ -200,7 +207,7 @@ impl<'a> Tree<'a> {
     /// Mounts a tree in its place, which is made if it is not there.
     fn place(
         &mut self,
-        tree: OwnedFd,
+        tree: &OwnedFd,
         step: &FrozenStep,
         folder: BorrowedFd<'_>,
         is_folder: bool,
@@ -210,11 +217,10 @@ impl<'a> Tree<'a> {
         } else {
             make_file(step, folder)?
         };
-        match self.attach(&tree, step, folder, held.as_ref()) {
+        match self.attach(tree, step, folder, held.as_ref()) {
             Err(errno) if mount::is_refused_detached(errno) && !self.attached => {
-                mount::attach(self.root.as_fd(), rustix::fs::CWD, c"/")?;
-                self.attached = true;
-                self.attach(&tree, step, folder, held.as_ref())
+                self.attach_root()?;
+                self.attach(tree, step, folder, held.as_ref())
             }
             other => other,
         }
@@ -274,9 +280,75 @@ impl<'a> Tree<'a> {
         }
         let name = if is_folder { COVER_FOLDER } else { COVER_FILE };
         let tree = mount::clone_tree_at(self.root.as_fd(), name)?;
-        mount::set_attributes(tree.as_fd(), SEALED, true)?;
-        mount::attach(tree.as_fd(), folder, &step.name)
+        self.put_over(&tree, step, folder)
     }
+
+    /// Mounts a sealed tree over what stands at a place.
+    fn put_over(
+        &mut self,
+        tree: &OwnedFd,
+        step: &FrozenStep,
+        folder: BorrowedFd<'_>,
+    ) -> Result<(), Errno> {
+        self.limit_detached(tree, SEALED)?;
+        mount::attach(tree.as_fd(), folder, &step.name)?;
+        self.limit_attached(tree, SEALED)
+    }
+
+    /// Sets attributes of a tree before it is attached, so that it is never
+    /// seen without them, if the kernel can.
+    fn limit_detached(&mut self, tree: &OwnedFd, attributes: Attributes) -> Result<(), Errno> {
+        if self.remounts.is_some() {
+            return Ok(());
+        }
+        match mount::set_attributes(tree.as_fd(), attributes, true) {
+            Err(Errno::NOSYS) => {
+                self.remounts = Some(open_proc(self.host)?);
+                self.attach_root()
+            }
+            other => other,
+        }
+    }
+
+    /// Sets attributes of a tree that is attached, where that could not be
+    /// done before. Nothing of the application runs yet.
+    fn limit_attached(&self, tree: &OwnedFd, attributes: Attributes) -> Result<(), Errno> {
+        let Some(proc) = &self.remounts else { return Ok(()) };
+        let root = self.root.as_fd();
+        remount::set_attributes(proc.as_fd(), root, tree.as_fd(), attributes, true)
+    }
+
+    /// Makes the root read-only, once everything is in it.
+    fn shut(&self) -> Result<(), Errno> {
+        let attributes = Attributes::MOUNT_ATTR_RDONLY
+            | Attributes::MOUNT_ATTR_NOSUID
+            | Attributes::MOUNT_ATTR_NODEV;
+        let root = self.root.as_fd();
+        match &self.remounts {
+            None => mount::set_attributes(root, attributes, false),
+            Some(proc) => remount::set_attributes(proc.as_fd(), root, root, attributes, false),
+        }
+    }
+
+    fn attach_root(&mut self) -> Result<(), Errno> {
+        if !self.attached {
+            mount::attach(self.root.as_fd(), rustix::fs::CWD, c"/")?;
+            self.attached = true;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the procfs of the host, whose root this is.
+///
+/// # Errors
+/// Those of `openat2(2)`; NOTDIR where another file system is in its place.
+pub fn open_proc(host: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let proc = path::open_object(host, c"proc")?;
+    if rustix::fs::fstatfs(&proc)?.f_type as i64 != PROC_MAGIC {
+        return Err(Errno::NOTDIR);
+    }
+    Ok(proc)
 }
 
 /// Lets the application through a folder of its home that an earlier run has

@@ -84,8 +84,8 @@ fn rights(access: Access, kind: Kind) -> BitFlags<AccessFs> {
     }
 }
 
-/// Makes the ruleset; none where the kernel has no landlock and the policy
-/// does not require it.
+/// Makes the ruleset; none where the kernel has no landlock, or none of what
+/// is asked of it, and the policy does not require it.
 ///
 /// # Errors
 /// When the policy requires what the kernel does not have.
@@ -96,7 +96,11 @@ pub fn freeze(
     scopes: BitFlags<Scope>,
 ) -> Result<Option<FrozenLandlock>, Diagnostic> {
     demands(plan, abi)?;
-    if abi == 0 {
+    // The kernel makes no ruleset of nothing, and nothing is what an old one
+    // leaves where files are not governed.
+    let ports = abi >= 4 && (plan.connect.is_some() || plan.listen.is_some());
+    let scoped = abi >= 6 && !scopes.is_empty();
+    if abi == 0 || !plan.files && !ports && !scoped {
         return Ok(None);
     }
     build(plan, witnesses, abi, scopes, None).map(Some).map_err(|error| no_ruleset(plan, error))
@@ -247,4 +251,30 @@ fn build(
     }
     let ruleset = Option::<OwnedFd>::from(ruleset).ok_or("the kernel gave no ruleset")?;
     Ok(FrozenLandlock { ruleset, inside, own_process })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::origin::Origin;
+
+    #[test]
+    fn what_an_old_kernel_has_nothing_of_is_no_ruleset() {
+        let plan = |mode| LandlockPlan {
+            mode,
+            origin: Origin::builtin("test"),
+            files: false,
+            rules: Vec::new(),
+            connect: None,
+            listen: None,
+        };
+        for abi in 0..6 {
+            let frozen = freeze(&plan(LandlockMode::Best), &BTreeMap::new(), abi, ALL_SCOPES);
+            assert!(frozen.is_ok_and(|landlock| landlock.is_none()), "{abi}");
+            let required = freeze(&plan(LandlockMode::Require), &BTreeMap::new(), abi, ALL_SCOPES);
+            assert!(required.is_err_and(|error| error.code == Some(Code::HostKernel)), "{abi}");
+        }
+    }
 }

@@ -116,6 +116,8 @@ words! {
         Devel = "devel",
         /// 32-bit programs.
         Multiarch = "multiarch",
+        /// Sockets of 32-bit programs that know no way but socketcall.
+        MultiarchSockets = "multiarch-sockets",
         /// Bluetooth sockets.
         Bluetooth = "bluetooth",
         /// CAN bus sockets.

@@ -13,6 +13,7 @@ pub mod net;
 pub mod path;
 pub mod probe;
 pub mod process;
+pub mod remount;
 pub mod signal;
 
 pub use rustix::io::Errno;

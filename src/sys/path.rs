@@ -60,6 +60,21 @@ pub fn open_folder_inside(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> 
     )
 }
 
+/// Opens the object at `path` in a tree of our own, whose root is `root` also
+/// for a path that begins with a slash; no link in it is followed.
+///
+/// # Errors
+/// Those of `openat2(2)`.
+pub fn open_object_inside(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    rustix::fs::openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::IN_ROOT,
+    )
+}
+
 /// Opens `name` in `dir` as a handle; a link is opened itself, not followed.
 ///
 /// # Errors

@@ -689,6 +689,7 @@ impl<'a> Reading<'a> {
             let words = match feature.value {
                 SyscallFeature::Devel => "debuggers and profilers",
                 SyscallFeature::Multiarch => "32-bit programs",
+                SyscallFeature::MultiarchSockets => "Sockets of every family",
                 SyscallFeature::Bluetooth => "Bluetooth sockets",
                 SyscallFeature::Canbus => "CAN bus sockets",
             };

@@ -7,10 +7,12 @@
 
 mod desk;
 mod picture;
+mod remote;
 mod run;
 mod session;
 
 mod arguments;
+mod browsers;
 mod portals;
 mod sound;
 mod wayland;
@@ -77,13 +79,14 @@ fn main() {
     arguments.test_threads = Some(1);
     let desk = if arguments.list { None } else { Desk::up() };
     let desk = Arc::new(desk);
-    let themes: [fn() -> Vec<Test>; 6] = [
+    let themes: &[fn() -> Vec<Test>] = &[
         windows::tests,
         x11::tests,
         wayland::tests,
         arguments::tests,
         sound::tests,
         portals::tests,
+        browsers::tests,
     ];
     let trials = themes.iter().flat_map(|tests| tests()).map(|test| trial(test, &desk)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -28,11 +28,13 @@ pub fn all() -> Vec<Distribution> {
 }
 
 /// The programs of the shipped manifests, and `true` for a bare one.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 15] = [
     "true",
+    "chromium",
     "evince",
     "eog",
     "featherpad",
+    "firefox-esr",
     "galculator",
     "gimp",
     "gnome-calculator",

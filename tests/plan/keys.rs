@@ -108,6 +108,7 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("syscalls.allow", "[\"bluetooth\"]", Taken),
     ("syscalls.allow", "[\"canbus\"]", Taken),
     ("syscalls.allow", "[\"multiarch\"]", Taken),
+    ("syscalls.allow", "[\"multiarch\", \"multiarch-sockets\"]", Taken),
     ("limits.memory", "\"1G\"", Refused),
     ("limits.memory-high", "\"1G\"", Refused),
     ("limits.swap", "0", Refused),

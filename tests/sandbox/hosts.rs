@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::tests;
-use crate::world::{World, finish, pinfold};
+use crate::world::{World, finish, kernel_before, pinfold};
 
 tests![
     a_proc_with_covered_parts,
@@ -67,6 +67,11 @@ fn inside_a_container_that_lets_one_be_built() {
 }
 
 fn the_table_of_mounts_is_never_read() {
+    if kernel_before(5, 12) {
+        let reason = "this kernel has no call for all mounts of a tree";
+        crate::skip("hosts::the_table_of_mounts_is_never_read", reason);
+        return;
+    }
     let world = World::new();
     world.file("~/Papers/a", "text");
     let trace = world.path("@/trace");

@@ -32,8 +32,10 @@ mod instances;
 mod limits;
 mod links;
 mod network;
+mod old_kernel;
 mod processes;
 mod protected;
+mod real;
 mod refused;
 mod root;
 mod syscalls;
@@ -85,11 +87,13 @@ fn main() {
         ending::tests,
         refused::tests,
         syscalls::tests,
+        real::tests,
         root::tests,
         faults::tests,
         hosts::tests,
         instances::tests,
         limits::tests,
+        old_kernel::tests,
         degraded::tests,
         hostile::tests,
         buses::tests,

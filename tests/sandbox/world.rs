@@ -53,6 +53,13 @@ pub fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
+/// Whether the kernel is older than this version.
+pub fn kernel_before(major: u32, minor: u32) -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor)
+}
+
 /// One test's world; gone with the value.
 pub struct World {
     dir: tempfile::TempDir,

@@ -301,15 +301,19 @@ pub fn socketpair(policy: &SyscallPlan) -> Answer {
 }
 
 /// socketcall(2), of i386: the family lies behind a pointer, which a filter
-/// cannot follow, so sockets are made by the direct calls alone. Everything
-/// that is done with a socket afterwards may come this way, but for sends
-/// whose flags have to be looked at.
+/// cannot follow, so sockets are made by the direct calls alone, unless those
+/// of every family are let through. Everything that is done with a socket
+/// afterwards may come this way, but for sends whose flags have to be looked
+/// at.
 pub fn socketcall(policy: &SyscallPlan) -> Answer {
     const SYS_SOCKET: u32 = 1;
     const SYS_SOCKETPAIR: u32 = 8;
     const SYS_SENDTO: u32 = 11;
     const SYS_SENDMSG: u32 = 16;
     const SYS_SENDMMSG: u32 = 20;
+    if policy.features.contains(&SyscallFeature::MultiarchSockets) && !policy.tcp_limited {
+        return Answer::Allow;
+    }
     let mut refused = vec![SYS_SOCKET, SYS_SOCKETPAIR];
     if policy.tcp_limited {
         refused.extend([SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG]);

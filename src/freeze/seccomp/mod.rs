@@ -41,6 +41,7 @@
 //! | ptrace, process_vm_*, perf_event_open, personality, kcmp | `EPERM` | `devel` |
 //! | modify_ldt, vm86 | `EPERM` | `multiarch` |
 //! | socket families but unix, inet, inet6, netlink | `EAFNOSUPPORT` | `bluetooth`, `canbus` for theirs |
+//! | socketcall that makes sockets (i386) | `ENOSYS` | `multiarch-sockets`, of every family |
 //! | MPTCP, SMC, TCP fast open, where TCP ports are limited | `EPROTONOSUPPORT`, `EOPNOTSUPP` | unlimited ports |
 //! | priorities of the whole process group | `EPERM` | nothing |
 //! | kill of the whole process group | `EPERM` | a landlock that scopes signals |
@@ -59,10 +60,15 @@
 //! # What it does not cover
 //!
 //! * Whatever lies behind a pointer. That is why clone3 does not exist here,
-//!   and why `socketcall` of i386 makes no sockets: let through, it would make
-//!   them of every family. The price: a C library that was built to start on
-//!   kernels older than 4.3, such as Debian 12's for i386, has no other way, and
-//!   32-bit programs that use it are without sockets.
+//!   and why `socketcall` of i386 makes no sockets: let through, it makes them
+//!   of every family, also for 64-bit code of the same application. The price:
+//!   a C library that was built to start on kernels older than 4.3, such as
+//!   Debian 12's for i386 (its ABI note says 3.2.0), makes each socket so, and
+//!   programs that use it have neither a window nor the network. Who needs such
+//!   a program more than the fence around families says `multiarch-sockets`.
+//!   `AF_ALG`, `AF_VSOCK` and whatever else the kernel has built in are then in
+//!   reach. It does not go together with limited TCP ports, past which MPTCP
+//!   and SMC would lead.
 //! * `adjtimex` and `clock_adjtime` read the clock or set it by a field behind
 //!   a pointer. They stay, for the kernel asks for `CAP_SYS_TIME` in the host's
 //!   user namespace before it sets anything.

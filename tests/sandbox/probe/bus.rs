@@ -66,7 +66,7 @@ pub fn act(act: &str, words: &mut Words) -> Answer {
     }
     let Some(mut connection) = words.bus.take() else {
         if act == "call" {
-            words.until_end();
+            words.until("end");
         }
         return Err(std::io::Error::other("there is no connection"));
     };
@@ -83,7 +83,7 @@ fn on(act: &str, words: &mut Words, connection: &mut Connection) -> Answer {
         "call" => {
             let [to, path, interface, member] = [(); 4].map(|()| or_nothing(words.next()));
             let mut message = Message::call(&to, &path, &interface, &member);
-            for word in words.until_end() {
+            for word in words.until("end") {
                 message = match (word.strip_prefix('#'), word.strip_prefix('=')) {
                     (Some(number), _) => message.number(number.parse().unwrap_or_default()),
                     (_, Some(digits)) => message.text(&String::from_utf8_lossy(&bytes(digits))),
