@@ -49,13 +49,13 @@ pub fn run(frozen: &Frozen, monitor: OwnedFd, filter: Option<OwnedFd>, before: B
         (Err(errno), _) => fail(&monitor, Phase::Start, errno),
     };
     super::stage::mark(frozen, monitor.as_fd(), Mark::Executed);
+    send(monitor.as_fd(), Message::Running);
     // What init keeps open would stay open for whoever reads or writes at the
     // other end; and what the launcher had open, the host's root among it, is
     // of no use to a process that lives as long as the sandbox.
     let borrowed =
         [Some(monitor.as_fd()), Some(children.as_fd()), filter.as_ref().map(AsFd::as_fd)];
     in_place::close_the_rest(frozen.in_place.as_ref(), application, borrowed);
-    send(monitor.as_fd(), Message::Running);
     let mut life = Life {
         frozen,
         before,

@@ -23,8 +23,10 @@ tests![
 fn started(world: &World) -> (Running, i32) {
     world.folder("~/Share");
     let acts = "leave-behind wait-for ~/Share/go end say ready wait-for ~/Share/go";
-    let mut running = world.app(acts).flags("--write ~/Share").start();
+    let mut running = world.app(acts).flags("--write ~/Share --status-fd 1").start();
     running.await_word("ready");
+    // The launcher hears of it a moment later than this test may.
+    running.await_word("\"started\"");
     // It is written while the application starts.
     let place = format!("%/pinfold/{}-{}.json", crate::world::APP, running.pid());
     let mut record = serde_json::Value::Null;
