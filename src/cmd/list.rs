@@ -16,7 +16,7 @@ pub fn main(options: &List) -> Outcome {
     let mut entries = Vec::new();
     let mut broken = Vec::new();
     for (id, files) in places.list() {
-        match stack::policy(&Target::App(id.clone()), &places, Settings::default()) {
+        match stack::policy(&Target::App(id.clone()), &places, &host.here(), Settings::default()) {
             Ok((policy, warnings)) => {
                 broken.extend(warnings);
                 entries.push(Entry::of(&policy, &host.fs));

@@ -18,10 +18,12 @@
 //! and is asked further up.
 
 pub mod closest;
+mod compound;
 mod keys;
 pub mod locate;
 mod parse;
 mod reader;
+mod shape;
 mod source;
 pub mod stack;
 mod syntax;
