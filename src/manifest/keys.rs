@@ -49,6 +49,12 @@ impl Key {
             format!("{}.{}", self.table, self.name)
         }
     }
+
+    /// Whether an empty list takes back what lower layers state. Of lists
+    /// that only add up it says nothing.
+    pub fn can_be_emptied(&self) -> bool {
+        self.shape.is_list() && !matches!(self.shape, Shape::Keys) && self.full() != DENY
+    }
 }
 
 const fn key(table: &'static str, name: &'static str, shape: Shape, read: Read) -> Key {

@@ -108,29 +108,44 @@ impl Shape {
         }
     }
 
+    /// Whether it can be written as a number.
+    pub fn takes_numbers(self) -> bool {
+        matches!(
+            self,
+            Shape::Schema
+                | Shape::Number(..)
+                | Shape::Duration
+                | Shape::Ports
+                | Shape::Size(_)
+                | Shape::Amount(_)
+        )
+    }
+
+    /// Whether it can be written as `true` or `false`.
+    pub fn takes_flags(self) -> bool {
+        matches!(self, Shape::Flag | Shape::SshAgent)
+    }
+
+    /// Whether it holds strings by names.
+    pub fn is_named(self) -> bool {
+        matches!(self, Shape::Named(_))
+    }
+
+    /// Whether it is a program with its arguments.
+    pub fn is_command(self) -> bool {
+        matches!(self, Shape::Command)
+    }
+
     /// Whether layers add to it entry by entry.
     pub fn is_list(self) -> bool {
-        match self {
+        matches!(
+            self,
             Shape::Texts(_)
-            | Shape::List(_)
-            | Shape::Paths
-            | Shape::Grants
-            | Shape::Ports
-            | Shape::Keys => true,
-            Shape::Schema
-            | Shape::Flag
-            | Shape::Number(..)
-            | Shape::Duration
-            | Shape::Text(_)
-            | Shape::Word(_)
-            | Shape::Command
-            | Shape::Named(_)
-            | Shape::SshAgent
-            | Shape::Size(_)
-            | Shape::Share
-            | Shape::Amount(_)
-            | Shape::Answer(_)
-            | Shape::AnswerOf(_) => false,
-        }
+                | Shape::List(_)
+                | Shape::Paths
+                | Shape::Grants
+                | Shape::Ports
+                | Shape::Keys
+        )
     }
 }

@@ -106,6 +106,8 @@ codes! {
     NotInTier = "E0505" => Host,
     /// A step of building the sandbox failed.
     StepFailed = "E0601" => SetUp,
+    /// A file of the person's own cannot be written.
+    NotWritten = "E0603" => SetUp,
     /// The instance's record cannot be kept.
     Record = "E0602" => SetUp,
     /// Something that cannot happen did.
