@@ -6,7 +6,7 @@
 
 use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value};
 
-use super::keys::{Key, nameable, named};
+use super::keys::{KEYS, Key, nameable, named};
 
 /// A manifest's text that is being changed.
 pub struct Document {
@@ -52,7 +52,9 @@ const SHORT: &[(&str, &str, Option<&str>)] = &[
 /// Every name that [`name`] knows, for guesses.
 pub fn known_names() -> Vec<String> {
     let short = SHORT.iter().map(|(word, ..)| (*word).to_owned());
-    short.chain(nameable()).chain(["lock", "reset", "extends"].map(str::to_owned)).collect()
+    let own = ["lock", "reset", "extends", "when"].map(str::to_owned);
+    let when = KEYS.iter().filter(|key| key.table == "when").map(Key::full);
+    short.chain(nameable()).chain(own).chain(when).collect()
 }
 
 /// Reads `read=~/Scans`, `gpu`, `network.mode` or `network`.
@@ -77,6 +79,11 @@ pub fn name(text: &str) -> Result<Named, String> {
         // A table has no entries.
         (Some(_), false) => Err(text.to_owned()),
     }
+}
+
+/// Whether a key holds strings by names, such as variables.
+pub fn is_named(key: &str) -> bool {
+    named(key).is_some_and(|key| key.shape.is_named())
 }
 
 /// Reads what stands behind `=` for a key: TOML where it looks like it, else
@@ -315,7 +322,7 @@ impl Document {
 
     /// Whether two entries mean the same: strings as they are, paths by
     /// whichever name, entries with more to them by their path.
-    fn same(&self, one: &Value, other: &Value) -> bool {
+    pub fn same(&self, one: &Value, other: &Value) -> bool {
         match (self.path_of(one), self.path_of(other)) {
             (Some(one), Some(other)) => one == other,
             _ => same_value(one, other),

@@ -22,6 +22,7 @@ mod about;
 pub mod closest;
 mod compound;
 pub mod edit;
+pub mod entries;
 pub mod keep;
 mod keys;
 pub mod locate;

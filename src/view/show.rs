@@ -142,6 +142,13 @@ impl Shown {
         }
     }
 
+    /// Every line, with what decides whether two of them say the same.
+    pub(super) fn statements(&self) -> impl Iterator<Item = (&'static str, &Line)> {
+        self.sections
+            .iter()
+            .flat_map(|section| section.lines.iter().map(|line| (section.key, line)))
+    }
+
     /// What follows the list of files at the top: those that were left out,
     /// and what is locked.
     fn remarks_on_files(&self) -> Vec<String> {
