@@ -10,6 +10,7 @@ use crate::manifest::closest::closest;
 use crate::model::app_id::AppId;
 use crate::model::facts::HostFacts;
 use crate::model::origin::Layer;
+use crate::model::path::AbsPath;
 use crate::report::{Code, Diagnostic, ExitCode, render};
 use crate::resolve::program;
 use crate::starter::libraries::{self, Program};
@@ -148,8 +149,13 @@ fn find(entry: &str, facts: &HostFacts) -> Result<PathBuf, Vec<Diagnostic>> {
 fn looked_at(host: &Host, mut command: exec::Command) -> (exec::Command, Option<Program>) {
     let name = command.words[0].clone();
     let Ok(path) = program::find(&host.fs, &name) else { return (command, None) };
+    // The same file, that is: /bin is a link into /usr on most systems.
+    let identity = |path: &AbsPath| {
+        let node = host.fs.look_following(path).ok()?;
+        Some((node.device, node.inode))
+    };
     if let Some(bare) = name.rsplit_once('/').map(|(_, bare)| bare)
-        && program::find(&host.fs, bare).is_ok_and(|found| found == path)
+        && program::find(&host.fs, bare).is_ok_and(|found| identity(&found) == identity(&path))
     {
         command.words[0] = bare.to_owned();
     }

@@ -4,8 +4,9 @@ use toml_edit::Value;
 
 use crate::cli::{HomeWord, Override, Share};
 use crate::manifest::closest::closest;
-use crate::manifest::edit::{self, Document, Named};
+use crate::manifest::edit::Document;
 use crate::manifest::entries::entries;
+use crate::manifest::naming::{self, Named};
 use crate::model::facts::HostFacts;
 use crate::model::permission::{HomeKind, LandlockMode, NetworkMode, Word, X11Mode};
 use crate::model::statement::DENY;
@@ -122,9 +123,9 @@ fn usage(message: String) -> Diagnostic {
 
 /// What a name means, or which one may have been meant.
 fn name(flag: &str, text: &str) -> Result<Named, Diagnostic> {
-    edit::name(text).map_err(|word| {
+    naming::name(text).map_err(|word| {
         let error = usage(format!("{flag} {text:?}: nothing is called {word:?}"));
-        let known = edit::known_names();
+        let known = naming::known_names();
         match closest(&word, known.iter().map(String::as_str)) {
             Some(guess) => error.hint(format!("did you mean `{guess}`?")),
             None => error.hint("it is the name of a flag, or a key or table of the manifest"),
@@ -152,7 +153,7 @@ impl Wishes<'_> {
         if PATHS.contains(&key) {
             return Value::from(self.tilde(text));
         }
-        let one = edit::value(key, text).ok();
+        let one = naming::value(key, text).ok();
         let one = one.and_then(|value| match value {
             Value::Array(array) if array.len() == 1 => array.get(0).cloned(),
             _ => None,
@@ -210,7 +211,7 @@ impl Wishes<'_> {
                 return Err(usage(format!("--set {text:?}: {word:?} is no single key")));
             }
         };
-        let value = edit::value(&key, value).map_err(|why| {
+        let value = naming::value(&key, value).map_err(|why| {
             usage(format!("--set {text:?}: the value cannot be read")).because(why)
         })?;
         self.document.set(&key, value);
@@ -221,7 +222,7 @@ impl Wishes<'_> {
         let named = name("--unset", text)?;
         let was_there = match &named {
             Named::Key(key) | Named::Table(key) => self.document.unset(key),
-            Named::Entry(key, entry) if edit::is_named(key) => {
+            Named::Entry(key, entry) if naming::is_named(key) => {
                 self.document.remove_part(key, entry)
             }
             Named::Entry(key, entry) => {

@@ -14,6 +14,10 @@
 //! lays them over each other, presets beneath the file that names them, and
 //! folds the pile into one [`Policy`](crate::model::Policy).
 //!
+//! [`edit`] changes a manifest's text key by key, [`naming`] knows what flags
+//! call the keys, [`entries`] writes a list as a manifest would, and [`keep`]
+//! puts the person's own file in its place.
+//!
 //! Reading a manifest touches nothing: no path that one names is looked at
 //! here. Whether a path exists, and what it leads to, is the host's business
 //! and is asked further up.
@@ -26,6 +30,7 @@ pub mod entries;
 pub mod keep;
 mod keys;
 pub mod locate;
+pub mod naming;
 mod parse;
 mod reader;
 mod schema;

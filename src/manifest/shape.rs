@@ -136,6 +136,11 @@ impl Shape {
         matches!(self, Shape::Command)
     }
 
+    /// Whether it answers a condition, alone or with others.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Shape::Answer(_) | Shape::AnswerOf(_))
+    }
+
     /// Whether layers add to it entry by entry.
     pub fn is_list(self) -> bool {
         matches!(

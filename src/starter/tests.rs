@@ -67,7 +67,7 @@ extends = [\"base/gtk\"]
 ";
     assert_eq!(starter.text, want);
     assert_eq!(starter.guesses, ["how it draws: with GTK, since it is linked with libgtk-3.so.0"]);
-    assert!(!manifest.settings.network.mode.is_some());
+    assert!(manifest.settings.network.mode.is_none());
     assert!(!manifest.settings.filesystem.read.is_stated());
 }
 
@@ -106,7 +106,7 @@ fn how_it_draws() {
     assert_eq!(of("", None), (None, true));
     let (manifest, _) =
         made("Name=X\nExec=x\nTerminal=true\n", "a.b.C.desktop", linked(&["libgtk-3.so.0"]));
-    assert!(manifest.extends.is_empty() && !manifest.settings.display.wayland.is_some());
+    assert!(manifest.extends.is_empty() && manifest.settings.display.wayland.is_none());
 }
 
 #[test]

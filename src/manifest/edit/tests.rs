@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::manifest::naming::value;
 
 /// A file as a person may have written it.
 const OWN: &str = r#"# What I changed.
@@ -187,46 +188,6 @@ fn other_ways_of_writing_are_kept() {
     assert_eq!(document.text(), format!("{text}B = \"2\"\n"));
     assert!(document.unset("environment.set"));
     assert!(document.text().contains("# why"), "{}", document.text());
-}
-
-#[test]
-fn names() {
-    let entry = |key: &str, entry: &str| Named::Entry(key.to_owned(), entry.to_owned());
-    assert_eq!(name("read=~/a=b"), Ok(entry("filesystem.read", "~/a=b")));
-    assert_eq!(name("gpu"), Ok(entry("devices.allow", "gpu")));
-    assert_eq!(name("portals.allow=print"), Ok(entry("portals.allow", "print")));
-    assert_eq!(name("wayland"), Ok(Named::Key("display.wayland".to_owned())));
-    assert_eq!(name("network.mode"), Ok(Named::Key("network.mode".to_owned())));
-    assert_eq!(name("network"), Ok(Named::Table("network".to_owned())));
-    assert_eq!(name("reset=network"), Ok(entry("reset", "network")));
-    for bad in ["raed=~/x", "schema", "id", "", "network=host", "when.hots"] {
-        assert!(name(bad).is_err(), "{bad}");
-    }
-    // Every short name leads to a key.
-    assert!(SHORT.iter().all(|(_, key, _)| named(key).is_some()));
-}
-
-#[test]
-fn values() {
-    for (key, text, want) in [
-        ("network.mode", "host", "\"host\""),
-        ("audio.record", "true", "true"),
-        ("hostname", "true", "\"true\""),
-        ("nice", "-5", "-5"),
-        ("hostname", "5", "\"5\""),
-        ("limits.memory", "2G", "\"2G\""),
-        ("limits.tasks", "5", "5"),
-        ("network.connect", "443,80", "[443, 80]"),
-        ("devices.allow", "gpu", "[\"gpu\"]"),
-        ("devices.allow", "", "[]"),
-        ("devices.allow", "['gpu']", "['gpu']"),
-        ("command", "evince,-f", "[\"evince\", \"-f\"]"),
-        ("agents.ssh", "{ confirm = true }", "{ confirm = true }"),
-        ("agents.ssh", "false", "false"),
-    ] {
-        assert_eq!(value(key, text).unwrap().to_string(), want, "{key}={text}");
-    }
-    assert!(value("devices.allow", "['gpu'").is_err());
 }
 
 /// What a person or a command may do to a document.
