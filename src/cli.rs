@@ -432,8 +432,8 @@ pub struct Override {
     /// State it for all applications
     #[arg(long)]
     pub global: bool,
-    /// The application's id
-    #[arg(value_name = "APP", required_unless_present = "global", conflicts_with = "global")]
+    /// The application's id, or a manifest file (with a / or ending in .toml)
+    #[arg(value_name = "APP|FILE", required_unless_present = "global", conflicts_with = "global")]
     pub app: Option<String>,
 }
 

@@ -26,7 +26,10 @@ use super::{Outcome, print, wishes};
 pub(super) struct Own<'h> {
     host: &'h Host,
     places: Places,
-    /// The application; none for the file about all of them.
+    /// The application, by its id or a manifest file; none for the file about
+    /// all of them.
+    target: Option<Target>,
+    /// Its id.
     pub id: Option<AppId>,
     /// The file's name in the folder.
     name: String,
@@ -112,8 +115,12 @@ fn import(file: &Path) -> Result<String, Vec<Diagnostic>> {
 impl<'h> Own<'h> {
     fn find(host: &'h Host, options: &Override) -> Result<Own<'h>, Vec<Diagnostic>> {
         let places = prepare::places(&host.facts);
-        let id = match &options.app {
-            Some(app) => Some(prepare::id(app, &places)?),
+        let target = match &options.app {
+            Some(app) => Some(prepare::target(app, &places)?),
+            None => None,
+        };
+        let id = match &target {
+            Some(target) => Some(stack::id(target, &places)?),
             None => None,
         };
         let found = match &id {
@@ -130,7 +137,7 @@ impl<'h> Own<'h> {
             })?),
             None => None,
         };
-        Ok(Own { host, places, id, name, path, text })
+        Ok(Own { host, places, target, id, name, path, text })
     }
 
     /// The file's path with the home as `~`.
@@ -171,11 +178,11 @@ impl<'h> Own<'h> {
         };
         let edits = changes::lines("", text).into_iter().filter(|edit| says(&edit.text));
         out.push_str(&changes::text(&edits.collect::<Vec<_>>()));
-        if let Some(id) = &self.id {
-            let with = self.policy(id, text)?;
+        if let Some(target) = &self.target {
+            let with = self.policy(target, text)?;
             // Where there is nothing beneath, there is nothing to compare.
-            if let Ok(without) = self.policy(id, &self.head()) {
-                out.push_str(&self.words(id, without, with)?);
+            if let Ok(without) = self.policy(target, &self.head()) {
+                out.push_str(&self.words(without, with)?);
             }
         }
         print::text(&out)?;
@@ -189,19 +196,20 @@ impl<'h> Own<'h> {
         Places { draft: Some(draft), ..self.places.clone() }
     }
 
-    fn policy(&self, id: &AppId, text: &str) -> Result<Policy, Vec<Diagnostic>> {
-        let target = Target::App(id.clone());
+    /// What all layers would state about an application with this in the
+    /// file.
+    fn policy(&self, target: &Target, text: &str) -> Result<Policy, Vec<Diagnostic>> {
         let here = self.host.here();
-        let (policy, _) = stack::policy(&target, &self.with(text), &here, Settings::default())?;
+        let (policy, _) = stack::policy(target, &self.with(text), &here, Settings::default())?;
         Ok(policy)
     }
 
     /// What all layers state together now, and what they would without this
     /// file; only for an application, and only where that makes a policy.
     pub fn layers(&self) -> Option<(Settings, Settings)> {
-        let id = self.id.as_ref()?;
-        let now = self.policy(id, self.text.as_deref().unwrap_or(&self.head())).ok()?;
-        let below = self.policy(id, &self.head()).ok()?;
+        let target = self.target.as_ref()?;
+        let now = self.policy(target, self.text.as_deref().unwrap_or(&self.head())).ok()?;
+        let below = self.policy(target, &self.head()).ok()?;
         Some((now.settings, below.settings))
     }
 
@@ -215,10 +223,10 @@ impl<'h> Own<'h> {
     /// # Errors
     /// Why it cannot stand there.
     fn weigh(&self, text: &str) -> Result<String, Vec<Diagnostic>> {
-        let Some(id) = &self.id else { return self.weigh_for_all(text) };
-        let after = self.policy(id, text)?;
+        let Some(target) = &self.target else { return self.weigh_for_all(text) };
+        let after = self.policy(target, text)?;
         let now = self.text.clone().unwrap_or_else(|| self.head());
-        let before = self.policy(id, &now).ok();
+        let before = self.policy(target, &now).ok();
         let unmet = after.unmet.iter().any(|unmet| Path::new(&unmet.file) == self.path);
         let shown = match self.look(&after) {
             Ok(shown) => shown,
@@ -234,12 +242,13 @@ impl<'h> Own<'h> {
             }
         };
         if unmet {
+            let id = &after.id;
             return Ok(format!("for {id}, nothing: the file's [when] does not hold here\n"));
         }
         let Some(before) = before.and_then(|before| self.look(&before).ok()) else {
             return Ok(String::new());
         };
-        Ok(said(id, &changes::meaning(&before, &shown)))
+        Ok(said(&after.id, &changes::meaning(&before, &shown)))
     }
 
     /// The same for the file about all applications: it has to suit each that
@@ -250,8 +259,9 @@ impl<'h> Own<'h> {
         let now = self.text.clone().unwrap_or_else(|| self.head());
         let mut count = 0;
         for (id, _) in self.places.list() {
-            if self.policy(&id, &now).is_ok() {
-                self.policy(&id, text)?;
+            let target = Target::App(id);
+            if self.policy(&target, &now).is_ok() {
+                self.policy(&target, text)?;
                 count += 1;
             }
         }
@@ -271,9 +281,9 @@ impl<'h> Own<'h> {
         Ok(Shown::of(&prepared.policy, &prepared.plan, abi))
     }
 
-    fn words(&self, id: &AppId, before: Policy, after: Policy) -> Result<String, Vec<Diagnostic>> {
-        let (before, after) = (self.look(&before)?, self.look(&after)?);
-        Ok(said(id, &changes::meaning(&before, &after)))
+    fn words(&self, before: Policy, after: Policy) -> Result<String, Vec<Diagnostic>> {
+        let meaning = changes::meaning(&self.look(&before)?, &self.look(&after)?);
+        Ok(said(&after.id, &meaning))
     }
 }
 

@@ -8,7 +8,6 @@ use crate::hostbus::{self, Question};
 use crate::instance::written;
 use crate::manifest::locate::Places;
 use crate::manifest::stack::{self, Target};
-use crate::model::app_id::AppId;
 use crate::model::facts::{HostFacts, KernelFacts};
 use crate::model::manifest::Policy;
 use crate::model::path::AbsPath;
@@ -146,19 +145,14 @@ fn wake(host: &Host, policy: &Policy) {
 }
 
 /// Whether an id or a file is meant.
-fn target(app: &str, places: &Places) -> Result<Target, Vec<Diagnostic>> {
+///
+/// # Errors
+/// When the text is neither; with the ids that it may have meant.
+pub fn target(app: &str, places: &Places) -> Result<Target, Vec<Diagnostic>> {
     if app.contains('/') || app.ends_with(".toml") {
         return Ok(Target::File(PathBuf::from(app)));
     }
-    id(app, places).map(Target::App)
-}
-
-/// An application by its id.
-///
-/// # Errors
-/// When the text is no id; with those that it may have meant.
-pub fn id(app: &str, places: &Places) -> Result<AppId, Vec<Diagnostic>> {
-    app.parse().map_err(|error| {
+    app.parse().map(Target::App).map_err(|error| {
         let mut diagnostic =
             Diagnostic::error(Code::Usage, format!("{app:?} is no application id")).because(error);
         let wanted = app.to_ascii_lowercase();

@@ -338,6 +338,20 @@ impl<'p> Pile<'p> {
     }
 }
 
+/// The application that is meant.
+///
+/// # Errors
+/// When a file is, and does not say it.
+pub fn id(target: &Target, places: &Places) -> Result<AppId, Vec<Diagnostic>> {
+    match target {
+        Target::App(id) => Ok(id.clone()),
+        Target::File(path) => {
+            let file = places.named(path).map_err(|error| vec![error])?;
+            id_of(&parse(&file.text, &file.name(), file.layer)?)
+        }
+    }
+}
+
 /// The id that a file named by its path says that it is about.
 fn id_of(manifest: &Manifest) -> Result<AppId, Vec<Diagnostic>> {
     if let Some(id) = &manifest.id {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,7 +7,7 @@ use crate::model::path::PathExpr;
 use crate::model::permission::{
     Device, HomeKind, LandlockMode, Nested, NetworkMode, SyscallFeature, X11Mode,
 };
-use crate::model::{AppId, List, Settings};
+use crate::model::{AppId, List, Origin, Settings, Sourced};
 use crate::report::render;
 
 const WHOLE: &str = r#"
@@ -215,6 +217,26 @@ fn the_whole_grammar() {
     assert!(s.limits.required.unwrap().value);
     assert_eq!(values(&s.check_must_open), paths(&["~/Papers"]));
     assert_eq!(values(&s.check_must_deny), paths(&["/proc/kcore"]));
+}
+
+/// A key without a row there could be neither locked nor reset.
+#[test]
+fn every_key_is_a_statement() {
+    let keys = || keys::KEYS.iter().map(keys::Key::full);
+    let of_the_file = ["schema", "id", "extends", "lock", "reset"];
+    let wanted: BTreeSet<String> =
+        keys().filter(|k| !of_the_file.contains(&k.as_str()) && !k.starts_with("when.")).collect();
+    let mut settings = good(WHOLE);
+    let stated: BTreeSet<String> = settings.stated().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(stated, wanted);
+    // All of them can be taken back but what is denied.
+    let mut above = Settings::default();
+    for key in wanted {
+        above.reset.push(Sourced::new(key, Origin::builtin("test")));
+    }
+    settings = settings.merge(above);
+    let left: Vec<String> = settings.stated().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, ["filesystem.deny"; 2]);
 }
 
 /// The sample above states every key but the two that its layer may not.

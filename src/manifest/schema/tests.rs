@@ -216,7 +216,22 @@ fn scraps() -> impl Strategy<Value = String> {
     let text = text.prop_map(|text| as_toml(&Value::String(text)));
     let plain = prop_oneof![
         text,
-        (-2i64..70000).prop_map(|n| n.to_string()),
+        prop_oneof![
+            -2i64..70000,
+            proptest::sample::select(vec![
+                -1000,
+                -20,
+                0,
+                1,
+                19,
+                80,
+                1000,
+                10_000,
+                65_535,
+                u32::MAX.into()
+            ]),
+        ]
+        .prop_map(|n| n.to_string()),
         any::<bool>().prop_map(|b| b.to_string())
     ];
     let list = proptest::collection::vec(plain.clone(), 0..3);
