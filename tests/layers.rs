@@ -319,6 +319,21 @@ fn for_all_applications() {
 }
 
 #[test]
+fn what_is_wrong_for_all_is_said_once() {
+    let home = Home::new();
+    fs::create_dir_all(home.at(".config/pinfold")).unwrap();
+    fs::write(home.at(".config/pinfold/global.toml"), "schema = 1\nnicee = 1\n").unwrap();
+    let told = home.pinfold(&["list"]);
+    assert_eq!(told.err.matches("unknown key `nicee`").count(), 1, "{}", told.err);
+    // And can be put right, by the same command.
+    let told = home.pinfold(&["override", "--global", "--import", "-"]);
+    assert_eq!(told.code, 65, "nothing is no manifest: {}", told.err);
+    fs::write(home.at("good.toml"), "schema = 1\n").unwrap();
+    let told = home.pinfold(&["override", "--global", "--import", "good.toml"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+}
+
+#[test]
 fn a_lock_holds_against_flags() {
     let home = Home::new();
     // The control: without the lock the flag counts.

@@ -27,7 +27,12 @@ pub fn main(options: &List) -> Outcome {
                     .map(|(layer, path)| (layer, path.to_string_lossy().into_owned()))
                     .collect();
                 entries.push(Entry::broken(id, files));
-                broken.extend(errors);
+                // What is wrong with a file for all is wrong for each.
+                for error in errors {
+                    if !broken.contains(&error) {
+                        broken.push(error);
+                    }
+                }
             }
         }
     }
