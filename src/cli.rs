@@ -46,6 +46,12 @@ pub enum Command {
     /// Show what an application may do, in plain language, and which line says so
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
+    /// Change what you yourself state about an application, or about all of them
+    #[command(after_help = OVERRIDE_EXAMPLES)]
+    Override(Override),
+    /// Write a first manifest for a program, from its desktop entry
+    #[command(after_help = NEW_EXAMPLES)]
+    New(New),
     /// Show every step that a run would take
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanOf),
@@ -77,6 +83,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the manifest grammar as a JSON Schema, for editors
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
     /// Write the manual pages
     #[command(after_help = MAN_EXAMPLES)]
     Man {
@@ -165,6 +174,51 @@ Examples:
   pinfold completions bash > ~/.local/share/bash-completion/completions/pinfold
   pinfold completions fish > ~/.config/fish/completions/pinfold.fish";
 
+const OVERRIDE_EXAMPLES: &str = "\
+Examples:
+  pinfold override org.gnome.eog --read ~/Scans --unshare network
+      The flags of `pinfold run`, kept: from now on it can read ~/Scans, and has
+      no network.
+  pinfold override org.gnome.eog --unset read=~/Scans
+      Says nothing about ~/Scans any more; what the shipped manifest says holds.
+  pinfold override org.gnome.eog --refuse portal=print --set audio.record=false
+      Shuts one of several things that are granted; states any other key.
+  pinfold override org.gnome.eog --reset network
+      Takes back all that the shipped manifest says about the network.
+  pinfold override --global --deny ~/Private
+      For every application.
+  pinfold override org.gnome.eog
+      What your file changes.
+
+Each thing is stated on (--share, --read, --set audio.playback=true), stated off
+(--unshare, --deny, --refuse, --set audio.playback=false), or not stated
+(--unset), and then lower layers decide.
+
+WHAT is the name of a flag (read=~/Scans, portal=print, talk=org.example.Name,
+env=NAME, gpu, wayland, ...), a key of the manifest (network.mode) or a whole
+table of it (network).
+
+Only ~/.config/pinfold/APP.toml is changed (with --global: global.toml there).
+Comments and order stay. What would not make a valid policy is not written.";
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  pinfold new org.gnome.eog
+  pinfold new /usr/share/applications/mousepad.desktop --output ./mousepad.toml
+  pinfold new mousepad --id org.xfce.mousepad
+
+It asks nothing: it reads the desktop entry and the names of the libraries that
+the program is linked with, says what it made of them, and grants a window and
+sound at most. Folders, the network and dialogs stand there as comments.";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  pinfold schema > manifest.schema.json
+      and as the first line of a manifest: #:schema ./manifest.schema.json
+
+Editors that know TOML then complete keys and underline mistakes. The package
+has the file beside the manifests, in /usr/share/pinfold/manifests.";
+
 const MAN_EXAMPLES: &str = "\
 Examples:
   pinfold man --output ./man && man ./man/pinfold-run.1";
@@ -185,10 +239,10 @@ pub struct Grants {
     /// Keep a path shut, whatever lower layers grant
     #[arg(long, value_name = "PATH")]
     pub deny: Vec<String>,
-    /// Open something for this run; several are joined by commas
+    /// Open something; several are joined by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub share: Vec<Share>,
-    /// Shut something for this run; several are joined by commas
+    /// Shut something; several are joined by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub unshare: Vec<Share>,
     /// Let the application ask a portal, by its word: file-chooser, notification, ...
@@ -346,6 +400,55 @@ pub struct Show {
     /// The application's id, or a manifest file (with a / or ending in .toml)
     #[arg(value_name = "APP|FILE")]
     pub app: String,
+}
+
+/// `pinfold override`
+#[derive(Debug, Args)]
+pub struct Override {
+    /// What is stated
+    #[command(flatten)]
+    pub grants: Grants,
+    /// State any key: KEY=true, KEY=word, KEY=one,two for lists
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Take one entry out of what is granted: portal=print, read=~/Music, ...
+    #[arg(long, value_name = "WHAT")]
+    pub refuse: Vec<String>,
+    /// State nothing about it any more
+    #[arg(long, value_name = "WHAT")]
+    pub unset: Vec<String>,
+    /// Take back all that lower layers state about a key or table
+    #[arg(long, value_name = "WHAT")]
+    pub reset: Vec<String>,
+    /// Tell what your file changes
+    #[arg(long, conflicts_with_all = ["export", "import"])]
+    pub show: bool,
+    /// Print your file
+    #[arg(long, conflicts_with = "import")]
+    pub export: bool,
+    /// Put this file in the place of yours; - is the standard input
+    #[arg(long, value_name = "FILE")]
+    pub import: Option<PathBuf>,
+    /// State it for all applications
+    #[arg(long)]
+    pub global: bool,
+    /// The application's id, or a manifest file (with a / or ending in .toml)
+    #[arg(value_name = "APP|FILE", required_unless_present = "global", conflicts_with = "global")]
+    pub app: Option<String>,
+}
+
+/// `pinfold new`
+#[derive(Debug, Args)]
+pub struct New {
+    /// The file to write, which must not be there yet; else it is printed
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The application's id, where not that of the desktop entry
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// The desktop entry: its file, or its name without .desktop
+    #[arg(value_name = "ENTRY")]
+    pub entry: String,
 }
 
 /// `pinfold plan`

@@ -33,7 +33,7 @@
 //! | 1 | [`model`] | the words, as pure data |
 //! | 2 | [`report`] | diagnostics and exit codes |
 //! | 3 | [`manifest`], [`catalogue`], [`host`], [`instance`] | text to policy; what portals open; the host; what is remembered |
-//! | 4 | [`resolve`] | policy and host to plan: one file for each permission |
+//! | 4 | [`resolve`], [`starter`] | policy and host to plan: one file for each permission; a first manifest from a desktop entry |
 //! | 5 | [`freeze`], [`proxy`], [`hostbus`] | plan to what the child can use; the D-Bus filter; questions to the session |
 //! | 6 | [`exec`] | the processes of a run: one file for each role |
 //! | 7 | [`view`] | policies, plans and reports for people |
@@ -79,5 +79,6 @@ pub mod model;
 pub mod proxy;
 pub mod report;
 pub mod resolve;
+pub mod starter;
 pub mod sys;
 pub mod view;

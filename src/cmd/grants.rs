@@ -132,7 +132,11 @@ fn buses(grants: &Grants, settings: &mut Settings, errors: &mut Vec<Diagnostic>)
     }
 }
 
-fn expression(
+/// A path as a flag names it. A relative one is meant from the working folder.
+///
+/// # Errors
+/// Why it is none.
+pub fn expression(
     text: &str,
     cwd: Option<&AbsPath>,
 ) -> Result<PathExpr, crate::model::path::PathError> {

@@ -16,7 +16,7 @@ pub fn main(options: &List) -> Outcome {
     let mut entries = Vec::new();
     let mut broken = Vec::new();
     for (id, files) in places.list() {
-        match stack::policy(&Target::App(id.clone()), &places, Settings::default()) {
+        match stack::policy(&Target::App(id.clone()), &places, &host.here(), Settings::default()) {
             Ok((policy, warnings)) => {
                 broken.extend(warnings);
                 entries.push(Entry::of(&policy, &host.fs));
@@ -27,7 +27,12 @@ pub fn main(options: &List) -> Outcome {
                     .map(|(layer, path)| (layer, path.to_string_lossy().into_owned()))
                     .collect();
                 entries.push(Entry::broken(id, files));
-                broken.extend(errors);
+                // What is wrong with a file for all is wrong for each.
+                for error in errors {
+                    if !broken.contains(&error) {
+                        broken.push(error);
+                    }
+                }
             }
         }
     }

@@ -9,14 +9,18 @@ mod instances;
 mod kill;
 mod list;
 mod man;
+mod new;
 mod notes;
+mod overrides;
 mod plan;
 mod prepare;
 mod print;
 mod ps;
 mod run;
+mod schema;
 mod show;
 mod tour;
+mod wishes;
 
 use clap::Parser;
 
@@ -55,6 +59,9 @@ pub fn main() -> u8 {
         Command::Plan(options) => plan::main(options),
         Command::Doctor(options) => doctor::main(options),
         Command::BusProxy { arguments } => bus_proxy::main(arguments),
+        Command::Override(options) => overrides::main(options),
+        Command::New(options) => new::main(options),
+        Command::Schema => schema::main(),
         Command::Completions { shell } => completions::main(*shell),
         Command::Man { output } => man::main(output),
     };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Grants;
-use crate::host::{Caller, HostFs, buses, facts};
+use crate::host::{Caller, Here, HostFs, buses, facts};
 use crate::hostbus::{self, Question};
 use crate::instance::written;
 use crate::manifest::locate::Places;
@@ -25,6 +25,13 @@ pub struct Host {
     pub fs: HostFs,
     /// The facts.
     pub facts: HostFacts,
+}
+
+impl Host {
+    /// What the conditions of manifests are held against.
+    pub fn here(&self) -> Here<'_> {
+        Here { fs: &self.fs, facts: &self.facts }
+    }
 }
 
 /// Reads the host.
@@ -76,7 +83,7 @@ pub fn prepare(
     let flags = grants::settings(one_off, facts.cwd.as_ref())?;
     let places = places(facts);
     let target = target(app, &places)?;
-    let (policy, warnings) = stack::policy(&target, &places, flags)?;
+    let (policy, warnings) = stack::policy(&target, &places, &host.here(), flags)?;
     render::print(&warnings);
     resolved(host, policy, request)
 }
@@ -138,7 +145,10 @@ fn wake(host: &Host, policy: &Policy) {
 }
 
 /// Whether an id or a file is meant.
-fn target(app: &str, places: &Places) -> Result<Target, Vec<Diagnostic>> {
+///
+/// # Errors
+/// When the text is neither; with the ids that it may have meant.
+pub fn target(app: &str, places: &Places) -> Result<Target, Vec<Diagnostic>> {
     if app.contains('/') || app.ends_with(".toml") {
         return Ok(Target::File(PathBuf::from(app)));
     }

@@ -125,6 +125,7 @@ fn policy(program: &str, outside: i32) -> Result<Policy, Vec<Diagnostic>> {
         id: id.value,
         settings: manifest.settings.merge(top),
         files: vec![(Layer::Builtin, FILE.to_owned())],
+        unmet: Vec::new(),
     })
 }
 

@@ -8,7 +8,9 @@ pub mod facts;
 pub mod fs;
 pub mod outlook;
 mod session;
+pub mod surroundings;
 mod user_dirs;
 
 pub use facts::Caller;
 pub use fs::{HostFs, Listing, Node, NodeKind};
+pub use surroundings::Here;

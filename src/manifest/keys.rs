@@ -2,12 +2,18 @@
 //! its value must be and what is made of it.
 
 use crate::model::app_id::AppId;
+use crate::model::condition::{Account, Condition, Fact, SessionDisplay};
 use crate::model::manifest::Settings;
 use crate::model::origin::{Layer, List, Sourced};
+use crate::model::permission::{
+    Device, HomeKind, LandlockMode, Nested, NetworkMode, SyscallFeature, X11Mode,
+};
 use crate::model::portal::{PORTALS, SERVICES};
+use crate::model::statement::DENY;
 
 use super::closest::closest;
-use super::reader::{FLAG, Item, Reader, did_you_mean};
+use super::reader::{Item, Reader, did_you_mean};
+use super::shape::{Form, Shape, words};
 use super::values::{self, Access, Fault};
 
 /// What a file has said so far.
@@ -17,6 +23,7 @@ pub(super) struct Draft {
     pub schema: bool,
     pub id: Option<Sourced<AppId>>,
     pub extends: List<String>,
+    pub when: Vec<Sourced<Condition>>,
     pub settings: Settings,
 }
 
@@ -28,8 +35,8 @@ pub(super) struct Key {
     /// The table that holds it; empty for the top of the file.
     pub table: &'static str,
     pub name: &'static str,
-    /// What its value must be, as in "`name` must be ...".
-    pub wants: &'static str,
+    /// What its value must be.
+    pub shape: Shape,
     pub read: Read,
 }
 
@@ -42,10 +49,16 @@ impl Key {
             format!("{}.{}", self.table, self.name)
         }
     }
+
+    /// Whether an empty list takes back what lower layers state. Of lists
+    /// that only add up it says nothing.
+    pub fn can_be_emptied(&self) -> bool {
+        self.shape.is_list() && !matches!(self.shape, Shape::Keys) && self.full() != DENY
+    }
 }
 
-const fn key(table: &'static str, name: &'static str, wants: &'static str, read: Read) -> Key {
-    Key { table, name, wants, read }
+const fn key(table: &'static str, name: &'static str, shape: Shape, read: Read) -> Key {
+    Key { table, name, shape, read }
 }
 
 /// The tables that hold keys or further tables.
@@ -66,174 +79,197 @@ pub(super) const TABLES: &[&str] = &[
     "syscalls",
     "limits",
     "check",
+    "when",
 ];
-
-const TEXT: &str = "a string";
-const TEXTS: &str = "a list of strings";
-const PATHS: &str = "a list of paths";
-const GRANTS: &str = "a list of paths or { path, required, exec }";
-const NAMED_TEXTS: &str = "a table of strings";
-const NUMBER: &str = "a whole number";
-const PORTS: &str = "a list of port numbers";
-const SIZE: &str = "a size such as \"2G\", or a number of bytes";
 
 /// The grammar.
 pub(super) static KEYS: &[Key] = &[
-    key("", "schema", NUMBER, |to, read, item| {
+    key("", "schema", Shape::Schema, |to, read, item| {
         to.schema = true;
         schema(read, item);
     }),
-    key("", "id", TEXT, |to, read, item| {
+    key("", "id", Shape::Text(Form::AppId), |to, read, item| {
         to.id = read.text(item, |text| Ok(text.parse::<AppId>()?));
     }),
-    key("", "name", TEXT, |to, read, item| {
+    key("", "name", Shape::Text(Form::NotEmpty), |to, read, item| {
         to.settings.name = read.text(item, values::not_empty);
     }),
-    key("", "command", TEXTS, |to, read, item| {
+    key("", "command", Shape::Command, |to, read, item| {
         to.settings.command = read.command(item);
     }),
-    key("", "desktop", TEXTS, |to, read, item| {
+    key("", "desktop", Shape::Texts(Form::DesktopEntry), |to, read, item| {
         to.settings.desktop = read.texts(item, values::desktop_entry);
     }),
-    key("", "extends", TEXTS, |to, read, item| {
+    key("", "extends", Shape::Texts(Form::Preset), |to, read, item| {
         to.extends = read.texts(item, values::preset);
     }),
-    key("", "single-instance", FLAG, |to, read, item| {
+    key("", "single-instance", Shape::Flag, |to, read, item| {
         to.settings.single_instance = read.flag(item);
     }),
-    key("", "hostname", TEXT, |to, read, item| {
+    key("", "hostname", Shape::Text(Form::HostName), |to, read, item| {
         to.settings.hostname = read.text(item, values::host_name);
     }),
-    key("", "nice", NUMBER, |to, read, item| {
-        to.settings.nice = read.integer(item, -20..=19);
+    key("", "nice", Shape::Number(-20, 19), |to, read, item| {
+        to.settings.nice = read.number(item);
     }),
-    key("", "oom-score", NUMBER, |to, read, item| {
-        to.settings.oom_score = read.integer(item, -1000..=1000);
+    key("", "oom-score", Shape::Number(-1000, 1000), |to, read, item| {
+        to.settings.oom_score = read.number(item);
     }),
-    key("", "timeout", "a duration such as \"30s\", or a number of seconds", |to, read, item| {
+    key("", "timeout", Shape::Duration, |to, read, item| {
         to.settings.timeout = read.seconds(item);
     }),
-    key("", "landlock", TEXT, |to, read, item| to.settings.landlock = read.word(item)),
-    key("", "lock", TEXTS, |to, read, item| to.settings.lock = key_names(read, item)),
-    key("", "reset", TEXTS, |to, read, item| to.settings.reset = key_names(read, item)),
-    key("", "when", NAMED_TEXTS, |to, read, item| {
-        to.settings.when = read.named_texts(item, values::plain_word);
+    key("", "landlock", Shape::Word(words::<LandlockMode>), |to, read, item| {
+        to.settings.landlock = read.word(item)
     }),
-    key("home", "kind", TEXT, |to, read, item| to.settings.home.kind = read.word(item)),
-    key("home", "persist", TEXTS, |to, read, item| {
+    key("", "lock", Shape::Keys, |to, read, item| to.settings.lock = key_names(read, item)),
+    key("", "reset", Shape::Keys, |to, read, item| to.settings.reset = key_names(read, item)),
+    key("home", "kind", Shape::Word(words::<HomeKind>), |to, read, item| {
+        to.settings.home.kind = read.word(item)
+    }),
+    key("home", "persist", Shape::Texts(Form::BeneathHome), |to, read, item| {
         to.settings.home.persist = read.texts(item, values::beneath_home);
     }),
-    key("filesystem", "read", GRANTS, |to, read, item| {
+    key("filesystem", "read", Shape::Grants, |to, read, item| {
         to.settings.filesystem.read =
             read.list(item, |read, entry| read.grant(entry, Access::Read));
     }),
-    key("filesystem", "write", GRANTS, |to, read, item| {
+    key("filesystem", "write", Shape::Grants, |to, read, item| {
         to.settings.filesystem.write =
             read.list(item, |read, entry| read.grant(entry, Access::Write));
     }),
-    key("filesystem", "create", GRANTS, |to, read, item| {
+    key("filesystem", "create", Shape::Grants, |to, read, item| {
         to.settings.filesystem.create =
             read.list(item, |read, entry| read.grant(entry, Access::Write));
     }),
-    key("filesystem", "deny", PATHS, |to, read, item| {
+    key("filesystem", "deny", Shape::Paths, |to, read, item| {
         let list = read.texts(item, |text| values::path(text, Access::Deny));
         // Denies only add up, so an empty list says nothing.
         to.settings.filesystem.deny = List { emptied: None, ..list };
     }),
-    key("display", "wayland", FLAG, |to, read, item| {
+    key("display", "wayland", Shape::Flag, |to, read, item| {
         to.settings.display.wayland = read.flag(item);
     }),
-    key("display", "x11", TEXT, |to, read, item| to.settings.display.x11 = read.word(item)),
-    key("audio", "playback", FLAG, |to, read, item| {
+    key("display", "x11", Shape::Word(words::<X11Mode>), |to, read, item| {
+        to.settings.display.x11 = read.word(item)
+    }),
+    key("audio", "playback", Shape::Flag, |to, read, item| {
         to.settings.audio.playback = read.flag(item);
     }),
-    key("audio", "record", FLAG, |to, read, item| to.settings.audio.record = read.flag(item)),
-    key("devices", "allow", TEXTS, |to, read, item| {
+    key("audio", "record", Shape::Flag, |to, read, item| {
+        to.settings.audio.record = read.flag(item)
+    }),
+    key("devices", "allow", Shape::List(words::<Device>), |to, read, item| {
         to.settings.devices = read.list(item, Reader::word);
     }),
-    key("network", "mode", TEXT, |to, read, item| to.settings.network.mode = read.word(item)),
-    key("network", "connect", PORTS, |to, read, item| {
+    key("network", "mode", Shape::Word(words::<NetworkMode>), |to, read, item| {
+        to.settings.network.mode = read.word(item)
+    }),
+    key("network", "connect", Shape::Ports, |to, read, item| {
         to.settings.network.connect = ports(read, item);
     }),
-    key("network", "listen", PORTS, |to, read, item| {
+    key("network", "listen", Shape::Ports, |to, read, item| {
         to.settings.network.listen = ports(read, item);
     }),
-    key("bus.session", "see", TEXTS, |to, read, item| {
+    key("bus.session", "see", Shape::Texts(Form::BusName), |to, read, item| {
         to.settings.session_bus.see = read.texts(item, values::bus_name);
     }),
-    key("bus.session", "talk", TEXTS, |to, read, item| {
+    key("bus.session", "talk", Shape::Texts(Form::BusName), |to, read, item| {
         to.settings.session_bus.talk = read.texts(item, values::bus_name);
     }),
-    key("bus.session", "own", TEXTS, |to, read, item| {
+    key("bus.session", "own", Shape::Texts(Form::BusName), |to, read, item| {
         to.settings.session_bus.own = read.texts(item, values::bus_name);
     }),
-    key("bus.session", "call", TEXTS, |to, read, item| {
+    key("bus.session", "call", Shape::Texts(Form::BusRule), |to, read, item| {
         to.settings.session_bus.call = read.texts(item, values::bus_rule);
     }),
-    key("bus.session", "broadcast", TEXTS, |to, read, item| {
+    key("bus.session", "broadcast", Shape::Texts(Form::BusRule), |to, read, item| {
         to.settings.session_bus.broadcast = read.texts(item, values::bus_rule);
     }),
-    key("bus.session", "services", TEXTS, |to, read, item| {
+    key("bus.session", "services", Shape::List(|| SERVICES.to_vec()), |to, read, item| {
         to.settings.session_bus.services =
             read.list(item, |read, entry| read.one_of(entry, &SERVICES));
     }),
-    key("bus.system", "see", TEXTS, |to, read, item| {
+    key("bus.system", "see", Shape::Texts(Form::BusName), |to, read, item| {
         to.settings.system_bus.see = read.texts(item, values::bus_name);
     }),
-    key("bus.system", "talk", TEXTS, |to, read, item| {
+    key("bus.system", "talk", Shape::Texts(Form::BusName), |to, read, item| {
         to.settings.system_bus.talk = read.texts(item, values::bus_name);
     }),
-    key("bus.system", "own", TEXTS, |to, read, item| {
+    key("bus.system", "own", Shape::Texts(Form::BusName), |to, read, item| {
         to.settings.system_bus.own = read.texts(item, values::bus_name);
     }),
-    key("bus.system", "call", TEXTS, |to, read, item| {
+    key("bus.system", "call", Shape::Texts(Form::BusRule), |to, read, item| {
         to.settings.system_bus.call = read.texts(item, values::bus_rule);
     }),
-    key("bus.system", "broadcast", TEXTS, |to, read, item| {
+    key("bus.system", "broadcast", Shape::Texts(Form::BusRule), |to, read, item| {
         to.settings.system_bus.broadcast = read.texts(item, values::bus_rule);
     }),
-    key("portals", "allow", TEXTS, |to, read, item| {
+    key("portals", "allow", Shape::List(|| PORTALS.to_vec()), |to, read, item| {
         to.settings.portals = read.list(item, |read, entry| read.one_of(entry, &PORTALS));
     }),
-    key("portals", "marker", FLAG, |to, read, item| to.settings.marker = read.flag(item)),
-    key("accessibility", "enabled", FLAG, |to, read, item| {
+    key("portals", "marker", Shape::Flag, |to, read, item| to.settings.marker = read.flag(item)),
+    key("accessibility", "enabled", Shape::Flag, |to, read, item| {
         to.settings.accessibility = read.flag(item);
     }),
-    key("agents", "ssh", "true, false or { keys, confirm }", |to, read, item| {
+    key("agents", "ssh", Shape::SshAgent, |to, read, item| {
         to.settings.ssh_agent = read.ssh_agent(item);
     }),
-    key("agents", "gpg", FLAG, |to, read, item| to.settings.gpg_agent = read.flag(item)),
-    key("environment", "set", NAMED_TEXTS, |to, read, item| {
+    key("agents", "gpg", Shape::Flag, |to, read, item| to.settings.gpg_agent = read.flag(item)),
+    key("environment", "set", Shape::Named(Form::Variable), |to, read, item| {
         to.settings.environment_set = read.named_texts(item, values::variable);
     }),
-    key("environment", "pass", TEXTS, |to, read, item| {
+    key("environment", "pass", Shape::Texts(Form::Variables), |to, read, item| {
         to.settings.environment_pass = read.texts(item, values::variables);
     }),
-    key("syscalls", "nested", TEXT, |to, read, item| to.settings.nested = read.word(item)),
-    key("syscalls", "allow", TEXTS, |to, read, item| {
+    key("syscalls", "nested", Shape::Word(words::<Nested>), |to, read, item| {
+        to.settings.nested = read.word(item)
+    }),
+    key("syscalls", "allow", Shape::List(words::<SyscallFeature>), |to, read, item| {
         to.settings.syscalls = read.list(item, Reader::word);
     }),
-    key("limits", "memory", SIZE, |to, read, item| limit(to, read, item, values::some_size)),
-    key("limits", "memory-high", SIZE, |to, read, item| {
+    key("limits", "memory", Shape::Size(1), |to, read, item| {
+        limit(to, read, item, values::some_size)
+    }),
+    key("limits", "memory-high", Shape::Size(1), |to, read, item| {
         limit(to, read, item, values::some_size);
     }),
-    key("limits", "swap", SIZE, |to, read, item| limit(to, read, item, values::size)),
-    key("limits", "cpu", "a share such as \"150%\"", |to, read, item| {
+    key("limits", "swap", Shape::Size(0), |to, read, item| limit(to, read, item, values::size)),
+    key("limits", "cpu", Shape::Share, |to, read, item| {
         limit(to, read, item, values::percentage);
     }),
-    key("limits", "io-weight", NUMBER, |to, read, item| limit(to, read, item, values::weight)),
-    key("limits", "tasks", NUMBER, |to, read, item| limit(to, read, item, values::amount)),
-    key("limits", "open-files", NUMBER, |to, read, item| limit(to, read, item, values::amount)),
-    key("limits", "file-size", SIZE, |to, read, item| limit(to, read, item, values::some_size)),
-    key("limits", "core", SIZE, |to, read, item| limit(to, read, item, values::size)),
-    key("limits", "required", FLAG, |to, read, item| {
+    key("limits", "io-weight", Shape::Amount(10_000), |to, read, item| {
+        limit(to, read, item, values::weight)
+    }),
+    key("limits", "tasks", Shape::Amount(0xffff_ffff), |to, read, item| {
+        limit(to, read, item, values::amount)
+    }),
+    key("limits", "open-files", Shape::Amount(0xffff_ffff), |to, read, item| {
+        limit(to, read, item, values::amount)
+    }),
+    key("limits", "file-size", Shape::Size(1), |to, read, item| {
+        limit(to, read, item, values::some_size)
+    }),
+    key("limits", "core", Shape::Size(0), |to, read, item| limit(to, read, item, values::size)),
+    key("limits", "required", Shape::Flag, |to, read, item| {
         to.settings.limits.required = read.flag(item);
     }),
-    key("check", "must-open", PATHS, |to, read, item| {
+    key("check", "must-open", Shape::Paths, |to, read, item| {
         to.settings.check_must_open = read.texts(item, |text| values::path(text, Access::Look));
     }),
-    key("check", "must-deny", PATHS, |to, read, item| {
+    key("check", "must-deny", Shape::Paths, |to, read, item| {
         to.settings.check_must_deny = read.texts(item, |text| values::path(text, Access::Look));
+    }),
+    key("when", "display", Shape::AnswerOf(words::<SessionDisplay>), |to, read, item| {
+        to.when.extend(read.condition(item, Fact::Display, values::plain_word));
+    }),
+    key("when", "desktop", Shape::Answer(Form::LowerWord), |to, read, item| {
+        to.when.extend(read.condition(item, Fact::Desktop, values::plain_word));
+    }),
+    key("when", "host", Shape::Answer(Form::LowerWord), |to, read, item| {
+        to.when.extend(read.condition(item, Fact::Host, values::plain_word));
+    }),
+    key("when", "user", Shape::AnswerOf(words::<Account>), |to, read, item| {
+        to.when.extend(read.condition(item, Fact::User, values::plain_word));
     }),
 ];
 
@@ -242,8 +278,22 @@ pub fn names() -> impl Iterator<Item = String> {
     KEYS.iter().map(Key::full)
 }
 
-/// Keys that say what the file is. No layer has a say in another's.
-const OF_THE_FILE: &[&str] = &["schema", "id", "extends", "lock", "reset"];
+/// Keys and tables that say what the file is. No layer has a say in another's.
+const OF_THE_FILE: &[&str] = &["schema", "id", "extends", "lock", "reset", "when"];
+
+/// The keys and tables that `lock` and `reset` can name.
+pub(super) fn nameable() -> Vec<String> {
+    let keys = KEYS.iter().filter(|key| !OF_THE_FILE.contains(&key.table)).map(Key::full);
+    keys.chain(TABLES.iter().map(|table| (*table).to_owned()))
+        .filter(|name| !OF_THE_FILE.contains(&name.as_str()))
+        .collect()
+}
+
+/// The key with a dotted name.
+pub(super) fn named(full: &str) -> Option<&'static Key> {
+    let (table, name) = full.rsplit_once('.').unwrap_or(("", full));
+    find(table, name)
+}
 
 /// The key of a table with a name.
 pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
@@ -307,21 +357,23 @@ fn key_names(read: &mut Reader<'_>, item: &Item<'_>) -> List<String> {
         );
         read.bad_value(item, Fault::new(why));
     }
-    read.texts(item, |text| {
-        let full: Vec<String> = names().collect();
-        let known = || {
-            let keys = full.iter().map(String::as_str).chain(TABLES.iter().copied());
-            keys.filter(|name| !OF_THE_FILE.contains(name))
-        };
-        if known().any(|name| name == text) {
+    let list = read.texts(item, |text| {
+        if item.key.name == "reset" && text == DENY {
+            return Err(Fault::new("no layer takes a denial back")
+                .hint("grant the path itself, or a path beneath it, and the denial gives way"));
+        }
+        let known = nameable();
+        if known.iter().any(|name| name == text) {
             return Ok(text.to_owned());
         }
         let mut why = "there is no such key".to_owned();
-        if let Some(guess) = closest(text, known()) {
+        if let Some(guess) = closest(text, known.iter().map(String::as_str)) {
             why = format!("{why}; {}", did_you_mean(Some(guess)));
         }
         Err(Fault::new(why))
-    })
+    });
+    // Both only add up, so an empty list says nothing.
+    List { emptied: None, ..list }
 }
 
 #[cfg(test)]
@@ -336,7 +388,10 @@ mod tests {
             assert!(key.table.is_empty() || TABLES.contains(&key.table), "{}", key.table);
             assert!(find_table(key.table, key.name).is_none(), "{}", key.full());
         }
-        assert!(OF_THE_FILE.iter().all(|name| seen.contains(*name)));
+        let is_known = |name: &str| seen.contains(name) || TABLES.contains(&name);
+        assert!(OF_THE_FILE.iter().all(|name| is_known(name)));
+        assert!(nameable().iter().all(|name| !name.starts_with("when")));
+        assert!(nameable().iter().any(|name| name == "limits"));
     }
 
     #[test]

@@ -28,7 +28,14 @@ pub struct Places {
     pub vendor: Vec<PathBuf>,
     /// The caller's user id: whose files are believed, besides root's.
     pub uid: u32,
+    /// A file that is about to be written: it stands for what lies at its
+    /// path now.
+    pub draft: Option<Found>,
 }
+
+/// The name of a layer's file about all applications. An id has two dots or
+/// more, so that no application's file is called so.
+pub const FOR_ALL: &str = "global.toml";
 
 /// A manifest's text and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +68,7 @@ impl Places {
             admin: PathBuf::from("/etc/pinfold"),
             vendor,
             uid: rustix::process::getuid().as_raw(),
+            draft: None,
         }
     }
 
@@ -75,6 +83,7 @@ impl Places {
     }
 
     /// The files about an application, lowest layer first, each opened once.
+    /// Those about all applications are not among them.
     ///
     /// # Errors
     /// Every file that is there and cannot be read or believed.
@@ -88,6 +97,14 @@ impl Places {
             }
         }
         if errors.is_empty() { Ok(found) } else { Err(errors) }
+    }
+
+    /// The file of one layer about all applications.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read or believed.
+    pub fn for_all(&self, layer: Layer) -> Result<Option<Found>, Diagnostic> {
+        self.first(layer, layer, FOR_ALL)
     }
 
     /// The file of one layer about an application.
@@ -153,6 +170,9 @@ impl Places {
     fn first(&self, among: Layer, layer: Layer, name: &str) -> Result<Option<Found>, Diagnostic> {
         for folder in self.folders(among) {
             let path = folder.join(name);
+            if let Some(draft) = self.draft.as_ref().filter(|draft| draft.path == path) {
+                return Ok(Some(draft.clone()));
+            }
             match self.read(&path, layer) {
                 Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(Refusal::Unreadable(error).report(&path, layer)),

@@ -4,7 +4,8 @@
 //! into a [`Manifest`](crate::model::Manifest) or into everything that is
 //! wrong with it at once, each finding with its place: people mend a file in
 //! one go, not by running the program ten times. `keys` is the grammar, one
-//! row per key; `values` says what the texts inside may look like; `reader`
+//! row per key, `shape` what a row's value is made of and `about` a sentence
+//! on it; `schema` says the same to editors. `values` says what the texts inside may look like; `reader`
 //! checks types and keeps origins; `syntax` puts what the TOML parser found
 //! into our words; `source` knows lines and columns.
 //!
@@ -13,15 +14,27 @@
 //! lays them over each other, presets beneath the file that names them, and
 //! folds the pile into one [`Policy`](crate::model::Policy).
 //!
+//! [`edit`] changes a manifest's text key by key, [`naming`] knows what flags
+//! call the keys, [`entries`] writes a list as a manifest would, and [`keep`]
+//! puts the person's own file in its place.
+//!
 //! Reading a manifest touches nothing: no path that one names is looked at
 //! here. Whether a path exists, and what it leads to, is the host's business
 //! and is asked further up.
 
+mod about;
 pub mod closest;
+mod compound;
+pub mod edit;
+pub mod entries;
+pub mod keep;
 mod keys;
 pub mod locate;
+pub mod naming;
 mod parse;
 mod reader;
+mod schema;
+mod shape;
 mod source;
 pub mod stack;
 mod syntax;
@@ -30,4 +43,5 @@ mod values;
 pub use keys::names;
 pub use locate::Places;
 pub use parse::{LARGEST, parse};
+pub use schema::schema;
 pub use stack::{Target, policy};

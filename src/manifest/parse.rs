@@ -63,6 +63,7 @@ pub fn parse(text: &[u8], file: &str, layer: Layer) -> Result<Manifest, Vec<Diag
         layer,
         file: file.to_owned(),
         extends: draft.extends.items,
+        when: draft.when,
         settings: draft.settings,
     })
 }

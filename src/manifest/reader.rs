@@ -6,24 +6,24 @@ use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use crate::model::manifest::{PathGrant, SshAgent};
 use crate::model::origin::{List, Origin, Sourced};
 use crate::model::permission::Word;
 use crate::report::{Code, Diagnostic};
 
 use super::closest::closest;
 use super::keys::Key;
+use super::shape::{FLAG, Shape};
 use super::source::Source;
-use super::values::{self, Access, Fault};
+use super::values::Fault;
 
 /// The most reports that one file is worth.
 const MOST_REPORTS: usize = 100;
 
 /// The most entries that one list may have. Each is compared with those before
 /// it.
-const MOST_ENTRIES: usize = 1024;
+pub(super) const MOST_ENTRIES: usize = 1024;
 
 /// The most words that are listed beside a guess.
 const SHORT_LIST: usize = 12;
@@ -57,17 +57,17 @@ impl<'v> Item<'v> {
     }
 
     /// A named part of this value.
-    fn part<'a>(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
+    pub(super) fn part<'a>(&self, name: &'a str, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
         Item { part: Some(name), ..Item::new(self.key, value) }
     }
 
     /// An entry of this list.
-    fn entry<'a>(&self, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
+    pub(super) fn entry<'a>(&self, value: &'a Spanned<DeValue<'a>>) -> Item<'a> {
         Item::new(self.key, value)
     }
 
     /// The dotted name of the key.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self.part {
             Some(part) => format!("{}.{part}", self.key.full()),
             None => self.key.full(),
@@ -89,7 +89,7 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
 }
 
 /// `a, b or c`.
-fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let words: Vec<&str> = words.collect();
     match words.split_last() {
         Some((last, [])) => (*last).to_owned(),
@@ -166,7 +166,7 @@ impl<'s> Reader<'s> {
         self.source.origin(item.span.start)
     }
 
-    fn sourced<T>(&self, item: &Item<'_>, value: T) -> Sourced<T> {
+    pub(super) fn sourced<T>(&self, item: &Item<'_>, value: T) -> Sourced<T> {
         Sourced::new(value, self.origin(item))
     }
 
@@ -208,7 +208,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A string without control characters.
-    fn string<'v>(&mut self, item: &Item<'v>, wanted: &str) -> Option<&'v str> {
+    pub(super) fn string<'v>(&mut self, item: &Item<'v>, wanted: &str) -> Option<&'v str> {
         let DeValue::String(text) = item.value else {
             self.wrong_type(item, wanted);
             return None;
@@ -307,6 +307,14 @@ impl<'s> Reader<'s> {
         value.map(|value| self.sourced(item, value))
     }
 
+    /// A whole number within the bounds of its key.
+    pub fn number<T: TryFrom<i64>>(&mut self, item: &Item<'_>) -> Option<Sourced<T>> {
+        match item.key.shape {
+            Shape::Number(least, most) => self.integer(item, least..=most),
+            _ => self.integer(item, i64::MIN..=i64::MAX),
+        }
+    }
+
     /// A list whose entries a function reads. An empty one takes back what
     /// lower layers stated.
     pub fn list<T: PartialEq>(
@@ -316,7 +324,7 @@ impl<'s> Reader<'s> {
     ) -> List<T> {
         let mut list = List::default();
         let DeValue::Array(array) = item.value else {
-            self.wrong_type(item, item.key.wants);
+            self.wrong_type(item, item.key.shape.wants());
             return list;
         };
         if array.is_empty() {
@@ -354,7 +362,7 @@ impl<'s> Reader<'s> {
     ) -> BTreeMap<String, Sourced<String>> {
         let mut all = BTreeMap::new();
         let DeValue::Table(table) = item.value else {
-            self.wrong_type(item, item.key.wants);
+            self.wrong_type(item, item.key.shape.wants());
             return all;
         };
         for (name, value) in table {
@@ -377,163 +385,7 @@ impl<'s> Reader<'s> {
         }
         all
     }
-
-    /// The program and its arguments.
-    pub fn command(&mut self, item: &Item<'_>) -> Option<Sourced<Vec<String>>> {
-        let DeValue::Array(array) = item.value else {
-            self.wrong_type(item, item.key.wants);
-            return None;
-        };
-        let Some(program) = array.first() else {
-            self.bad_value(item, Fault::new("it names no program"));
-            return None;
-        };
-        if array.len() > MOST_ENTRIES {
-            let why = format!("a command has at most {MOST_ENTRIES} words");
-            self.bad_value(item, Fault::new(why));
-            return None;
-        }
-        if program.get_ref().as_str() == Some("") {
-            self.bad_value(&item.entry(program), Fault::new("the program's name is empty"));
-            return None;
-        }
-        let mut words = Vec::with_capacity(array.len());
-        for entry in array {
-            // One that is bad is reported; so is each behind it.
-            if let Some(word) = self.text(&item.entry(entry), |text| Ok(text.to_owned())) {
-                words.push(word.value);
-            }
-        }
-        (words.len() == array.len()).then(|| self.sourced(item, words))
-    }
-
-    /// Seconds, plain or as a duration.
-    pub fn seconds(&mut self, item: &Item<'_>) -> Option<Sourced<u64>> {
-        match item.value {
-            DeValue::Integer(_) => self.integer(item, 1..=u32::MAX.into()),
-            DeValue::String(_) => self.text(item, values::duration),
-            _ => {
-                self.wrong_type(item, item.key.wants);
-                None
-            }
-        }
-    }
-
-    /// A limit, kept as it was written.
-    pub fn limit(
-        &mut self,
-        item: &Item<'_>,
-        read: impl FnOnce(&str) -> Result<String, Fault>,
-    ) -> Option<Sourced<String>> {
-        let read = match item.value {
-            DeValue::String(_) => return self.text(item, read),
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-                .map_err(|_| Fault::new("the number is too large"))
-                .and_then(|number| read(&number.to_string())),
-            _ => {
-                self.wrong_type(item, item.key.wants);
-                return None;
-            }
-        };
-        match read {
-            Ok(text) => Some(self.sourced(item, text)),
-            Err(fault) => {
-                self.bad_value(item, fault);
-                None
-            }
-        }
-    }
-
-    /// Reports keys of an inline table that it does not have.
-    fn only(&mut self, item: &Item<'_>, table: &DeTable<'_>, known: &'static [&'static str]) {
-        for name in table.keys() {
-            if known.contains(&&**name.get_ref()) {
-                continue;
-            }
-            let (span, text) = (name.span(), name.get_ref());
-            self.report(|source| {
-                let message = format!("unknown key `{}` in `{}`", shortened(text), item.name());
-                let guess = did_you_mean(closest(text, known.iter().copied()));
-                source
-                    .error(Code::UnknownKey, span, message, guess)
-                    .hint(format!("it may have {}", alternatives(known.iter().copied())))
-            });
-        }
-    }
-
-    /// An entry of a list of paths.
-    pub fn grant(&mut self, item: &Item<'_>, access: Access) -> Option<Sourced<PathGrant>> {
-        let path = |text: &str| values::path(text, access);
-        let DeValue::Table(table) = item.value else {
-            let DeValue::String(_) = item.value else {
-                self.wrong_type(item, "a path or { path, required, exec }");
-                return None;
-            };
-            let path = self.text(item, path)?;
-            let grant = PathGrant { path: path.value, required: false, exec: None };
-            return Some(Sourced::new(grant, path.origin));
-        };
-        self.only(item, table, &["path", "required", "exec"]);
-        let required = match table.get("required") {
-            Some(value) => self.flag(&item.part("required", value))?.value,
-            None => false,
-        };
-        let exec = match table.get("exec") {
-            Some(value) => Some(self.flag(&item.part("exec", value))?.value),
-            None => None,
-        };
-        let Some(value) = table.get("path") else {
-            let message = format!("an entry of `{}` has no `path`", item.name());
-            let span = item.span.clone();
-            self.report(|source| {
-                source
-                    .error(Code::MissingKey, span, message, "this entry")
-                    .hint("write it as in { path = \"~/Papers\", required = true }")
-            });
-            return None;
-        };
-        let path = self.text(&item.part("path", value), path)?.value;
-        Some(self.sourced(item, PathGrant { path, required, exec }))
-    }
-
-    /// `agents.ssh`: true, false or a table.
-    pub fn ssh_agent(&mut self, item: &Item<'_>) -> Option<Sourced<SshAgent>> {
-        let table = match item.value {
-            DeValue::Boolean(enabled) => {
-                let agent = SshAgent { enabled: *enabled, keys: Vec::new(), confirm: false };
-                return Some(self.sourced(item, agent));
-            }
-            DeValue::Table(table) => table,
-            _ => {
-                self.wrong_type(item, item.key.wants);
-                return None;
-            }
-        };
-        self.only(item, table, &["keys", "confirm"]);
-        let keys = match table.get("keys") {
-            Some(value) => {
-                let part = item.part("keys", value);
-                let list = self.texts(&part, values::fingerprint);
-                // In SshAgent no keys mean all of them, which is not what a
-                // person means who writes an empty list.
-                if list.emptied.is_some() {
-                    self.bad_value(&part, Fault::new("no key is named; false refuses them all"));
-                    return None;
-                }
-                list.items.into_iter().map(|key| key.value).collect()
-            }
-            None => Vec::new(),
-        };
-        let confirm = match table.get("confirm") {
-            Some(value) => self.flag(&item.part("confirm", value))?.value,
-            None => false,
-        };
-        Some(self.sourced(item, SshAgent { enabled: true, keys, confirm }))
-    }
 }
-
-/// What a flag must be, in words.
-pub(super) const FLAG: &str = "true or false";
 
 /// A text that is quoted in a message, cut where it would bury the message.
 pub(super) fn shortened(text: &str) -> String {

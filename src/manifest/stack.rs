@@ -3,14 +3,23 @@
 //! From the bottom: the shipped manifest, the administrator's file, the
 //! person's file, the flags of this run. Beneath each file lie the presets
 //! that it names, in their order, each with its own presets beneath it.
+//! Beneath the administrator's and the person's file about an application
+//! lies the one about all applications.
+//!
+//! A file whose `[when]` does not hold here is left out with its presets. What
+//! a file resets is taken back before its presets are laid. What a layer locks
+//! no higher layer can state: that is looked at here, file by file, and is no
+//! part of the merging, which thus stays a plain fold.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::app_id::AppId;
+use crate::model::condition::{Surroundings, Unmet};
 use crate::model::manifest::{Manifest, Policy, Settings};
 use crate::model::origin::{Layer, Origin, Sourced};
+use crate::model::statement::covers;
 use crate::report::{Code, Diagnostic};
 
 use super::closest::closest;
@@ -31,30 +40,29 @@ pub enum Target {
 }
 
 /// Reads all layers about an application and merges them, the command line's
-/// on top. With the policy come warnings.
+/// on top. `here` answers the files' conditions. With the policy come
+/// warnings.
 ///
 /// # Errors
 /// Everything that is wrong in any of the files.
 pub fn policy(
     target: &Target,
     places: &Places,
+    here: &dyn Surroundings,
     command_line: Settings,
 ) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut pile = Pile {
-        places,
-        settings: Settings::default(),
-        files: Vec::new(),
-        errors: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut pile = Pile::new(places, here);
     let id = match target {
         Target::App(id) => {
             let found = places.find(id)?;
             if found.is_empty() {
                 return Err(vec![no_manifest(id, places)]);
             }
-            for file in found {
-                pile.lay(&file, id);
+            for layer in [Layer::Vendor, Layer::Admin, Layer::User] {
+                pile.lay_for_all(layer);
+                for file in found.iter().filter(|file| file.layer == layer) {
+                    pile.lay(file, id);
+                }
             }
             id.clone()
         }
@@ -64,6 +72,7 @@ pub fn policy(
             let id = id_of(&manifest)?;
             pile.stack(manifest);
             for layer in [Layer::Admin, Layer::User] {
+                pile.lay_for_all(layer);
                 match places.in_layer(layer, &id) {
                     Ok(Some(file)) => pile.lay(&file, &id),
                     Ok(None) => {}
@@ -73,26 +82,88 @@ pub fn policy(
             id
         }
     };
-    pile.settings = pile.settings.merge(command_line);
+    pile.merge(command_line);
     if pile.errors.is_empty() && pile.settings.command.is_none() {
-        pile.errors.push(no_command(&id, &pile.files));
+        pile.errors.push(no_command(&id, &pile.files, &pile.unmet));
     }
     if !pile.errors.is_empty() {
         return Err(pile.errors);
     }
-    Ok((Policy { id, settings: pile.settings, files: pile.files }, pile.warnings))
+    let Pile { settings, files, unmet, warnings, .. } = pile;
+    Ok((Policy { id, settings, files, unmet }, warnings))
+}
+
+/// What the files about all applications state. With it come warnings.
+///
+/// # Errors
+/// Everything that is wrong in any of them.
+pub fn for_all(
+    places: &Places,
+    here: &dyn Surroundings,
+) -> Result<(Settings, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut pile = Pile::new(places, here);
+    for layer in [Layer::Admin, Layer::User] {
+        pile.lay_for_all(layer);
+    }
+    if pile.errors.is_empty() { Ok((pile.settings, pile.warnings)) } else { Err(pile.errors) }
 }
 
 /// What has been merged so far.
 struct Pile<'p> {
     places: &'p Places,
+    here: &'p dyn Surroundings,
     settings: Settings,
     files: Vec<(Layer, String)>,
+    unmet: Vec<Unmet>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
 
-impl Pile<'_> {
+impl<'p> Pile<'p> {
+    fn new(places: &'p Places, here: &'p dyn Surroundings) -> Pile<'p> {
+        Pile {
+            places,
+            here,
+            settings: Settings::default(),
+            files: Vec::new(),
+            unmet: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Lays the file of a layer about all applications on top, if there is
+    /// one.
+    fn lay_for_all(&mut self, layer: Layer) {
+        let file = match self.places.for_all(layer) {
+            Ok(Some(file)) => file,
+            Ok(None) => return,
+            Err(error) => {
+                self.errors.push(error);
+                return;
+            }
+        };
+        if let Some(manifest) = self.read(&file) {
+            let Manifest { id, settings, .. } = &manifest;
+            let stated = [
+                ("id", id.as_ref().map(|id| &id.origin)),
+                ("name", settings.name.as_ref().map(|name| &name.origin)),
+                ("command", settings.command.as_ref().map(|command| &command.origin)),
+                ("desktop", settings.desktop.items.first().map(|entry| &entry.origin)),
+            ];
+            for (key, origin) in stated {
+                let Some(origin) = origin else { continue };
+                let message = format!("`{key}` is one application's own, and this file is for all");
+                self.errors.push(
+                    Diagnostic::error(Code::OneApplication, message)
+                        .at(origin)
+                        .hint("write it into the file that is named by the application's id"),
+                );
+            }
+            self.stack(manifest);
+        }
+    }
+
     /// Lays the file of a layer on top, with its presets beneath it.
     fn lay(&mut self, file: &Found, id: &AppId) {
         let Some(manifest) = self.read(file) else {
@@ -114,9 +185,31 @@ impl Pile<'_> {
     }
 
     /// Lays a manifest on top, with its presets beneath it.
-    fn stack(&mut self, manifest: Manifest) {
+    fn stack(&mut self, mut manifest: Manifest) {
+        if !self.counts(&manifest) {
+            return;
+        }
+        // What it resets is what lower layers state, not its own presets.
+        let reset = std::mem::take(&mut manifest.settings.reset);
+        self.merge(Settings { reset, ..Settings::default() });
         self.presets(&manifest, &mut Vec::new(), &mut BTreeSet::new());
         self.add(manifest);
+    }
+
+    /// Whether a file's conditions hold here; one that does not is noted.
+    fn counts(&mut self, manifest: &Manifest) -> bool {
+        for condition in &manifest.when {
+            if let Err(here) = condition.value.hold(self.here) {
+                self.unmet.push(Unmet {
+                    layer: manifest.layer,
+                    file: manifest.file.clone(),
+                    condition: condition.clone(),
+                    here,
+                });
+                return false;
+            }
+        }
+        true
     }
 
     fn read(&mut self, file: &Found) -> Option<Manifest> {
@@ -130,9 +223,42 @@ impl Pile<'_> {
     }
 
     fn add(&mut self, manifest: Manifest) {
-        let lower = std::mem::take(&mut self.settings);
-        self.settings = lower.merge(manifest.settings);
+        self.merge(manifest.settings);
         self.files.push((manifest.layer, manifest.file));
+    }
+
+    /// Merges settings on top, after a look at what is locked.
+    fn merge(&mut self, higher: Settings) {
+        self.refuse_locked(&higher);
+        let lower = std::mem::take(&mut self.settings);
+        self.settings = lower.merge(higher);
+    }
+
+    /// Refuses statements of what a lower layer has locked, one for each key.
+    fn refuse_locked(&mut self, higher: &Settings) {
+        if self.settings.lock.items.is_empty() {
+            return;
+        }
+        let mut told = BTreeSet::new();
+        let stated = higher.stated().into_iter().filter_map(|(key, origin)| {
+            let lock = self.settings.lock_on(&key, origin.layer)?;
+            Some((format!("`{key}` is locked"), origin, lock))
+        });
+        let reset = higher.reset.items.iter().filter_map(|reset| {
+            let (key, layer) = (&reset.value, reset.origin.layer);
+            let lock = self.settings.lock.items.iter().find(|lock| {
+                let lies_beneath = covers(key, &lock.value) || covers(&lock.value, key);
+                lock.origin.layer < layer && lies_beneath
+            })?;
+            let locked = if covers(&lock.value, key) { key } else { &lock.value };
+            Some((format!("`{locked}` is locked and cannot be reset"), reset.origin.clone(), lock))
+        });
+        let errors: Vec<Diagnostic> = stated
+            .chain(reset)
+            .filter(|(message, ..)| told.insert(message.clone()))
+            .map(|(message, origin, lock)| locked(message, &origin, lock))
+            .collect();
+        self.errors.extend(errors);
     }
 
     /// Lays the presets that a file names. `way` leads from the file to here;
@@ -158,6 +284,9 @@ impl Pile<'_> {
                 let Some(preset) = self.preset(manifest.layer, named) else {
                     continue;
                 };
+                if !self.counts(&preset) {
+                    continue;
+                }
                 way.push(name.clone());
                 self.presets(&preset, way, laid);
                 way.pop();
@@ -195,7 +324,31 @@ impl Pile<'_> {
                     .hint("remove its `id`"),
             );
         }
+        let Settings { lock, reset, .. } = &preset.settings;
+        for (key, list) in [("lock", lock), ("reset", reset)] {
+            if let Some(first) = list.items.first() {
+                self.errors.push(
+                    Diagnostic::error(Code::BadPreset, format!("a preset cannot have `{key}`"))
+                        .at(&first.origin)
+                        .hint("write it into the file that names the preset"),
+                );
+            }
+        }
         Some(preset)
+    }
+}
+
+/// The application that is meant.
+///
+/// # Errors
+/// When a file is, and does not say it.
+pub fn id(target: &Target, places: &Places) -> Result<AppId, Vec<Diagnostic>> {
+    match target {
+        Target::App(id) => Ok(id.clone()),
+        Target::File(path) => {
+            let file = places.named(path).map_err(|error| vec![error])?;
+            id_of(&parse(&file.text, &file.name(), file.layer)?)
+        }
     }
 }
 
@@ -240,7 +393,20 @@ fn no_manifest(id: &AppId, places: &Places) -> Diagnostic {
     hint_guess(error, closest(id.as_str(), known()).or_else(same_name))
 }
 
-fn no_command(id: &AppId, files: &[(Layer, String)]) -> Diagnostic {
+/// The report on a statement of what a lower layer has locked.
+pub fn locked(message: String, stated: &Origin, lock: &Sourced<String>) -> Diagnostic {
+    let whose = match lock.origin.layer {
+        Layer::Admin => "this machine's administrator".to_owned(),
+        Layer::User => "your own file".to_owned(),
+        other => format!("the {other} layer"),
+    };
+    Diagnostic::error(Code::Locked, format!("{message} by {whose}"))
+        .at(stated)
+        .at(&lock.origin)
+        .hint("take the first line out, or the name out of `lock` in the second")
+}
+
+fn no_command(id: &AppId, files: &[(Layer, String)], unmet: &[Unmet]) -> Diagnostic {
     let message = format!("no manifest says which program `{id}` is");
     let mut error = Diagnostic::error(Code::MissingKey, message);
     for (layer, file) in files {
@@ -248,8 +414,12 @@ fn no_command(id: &AppId, files: &[(Layer, String)]) -> Diagnostic {
         let file = Arc::from(file.as_str());
         error = error.at(&Origin { layer: *layer, file, line: 1, column: 1 });
     }
+    for Unmet { condition, .. } in unmet {
+        let place = &condition.origin;
+        error = error.because(format!("{place}: the file asks for another host than this one"));
+    }
     let error = error.hint("write it as in command = [\"evince\"]");
-    if files.iter().all(|(layer, _)| *layer != Layer::Vendor) {
+    if unmet.is_empty() && files.iter().all(|(layer, _)| *layer != Layer::Vendor) {
         return error.because("there are only overrides and no shipped manifest beneath them");
     }
     error

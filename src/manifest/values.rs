@@ -18,7 +18,7 @@ impl Fault {
         Fault { code: Code::BadValue, why: why.into(), hint: None }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Fault {
+    pub fn hint(self, hint: impl Into<String>) -> Fault {
         Fault { hint: Some(hint.into()), ..self }
     }
 }

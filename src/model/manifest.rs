@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_id::AppId;
 use super::bus::BusName;
+use super::condition::{Condition, Unmet};
 use super::origin::{Layer, List, Origin, Sourced, merge_option};
 use super::path::PathExpr;
 use super::permission::{
@@ -25,6 +26,8 @@ pub struct Manifest {
     pub file: String,
     /// Presets that it builds on, lowest first.
     pub extends: Vec<Sourced<String>>,
+    /// What has to hold for the file to count.
+    pub when: Vec<Sourced<Condition>>,
     /// Everything else.
     pub settings: Settings,
 }
@@ -38,6 +41,8 @@ pub struct Policy {
     pub settings: Settings,
     /// The files that took part, lowest layer first.
     pub files: Vec<(Layer, String)>,
+    /// The files that were left out, since they ask for another host.
+    pub unmet: Vec<Unmet>,
 }
 
 /// An entry of `filesystem.read`, `.write` or `.create`.
@@ -141,7 +146,7 @@ pub struct LimitSettings {
     pub required: Option<Sourced<bool>>,
 }
 
-/// Every key of the grammar but `schema`, `id` and `extends`.
+/// Every key of the grammar but `schema`, `id`, `extends` and `[when]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the field names are the manifest's keys
 pub struct Settings {
@@ -175,11 +180,9 @@ pub struct Settings {
     pub limits: LimitSettings,
     pub check_must_open: List<PathExpr>,
     pub check_must_deny: List<PathExpr>,
-    /// `[when]`: conditions by host fact.
-    pub when: BTreeMap<String, Sourced<String>>,
-    /// Keys that an administrator's layer holds fast.
+    /// Keys, or whole tables, that higher layers cannot state.
     pub lock: List<String>,
-    /// Keys whose lower statements are taken back.
+    /// Keys, or whole tables, whose lower statements are taken back.
     pub reset: List<String>,
 }
 
@@ -197,9 +200,9 @@ fn merge_map(
     lower
 }
 
-/// Denies only ever add up: a layer cannot take back another's by an empty
-/// list. What lifts one is a grant of a higher layer that names it.
-fn merge_denies(lower: List<PathExpr>, higher: List<PathExpr>) -> List<PathExpr> {
+/// Denies and locks only ever add up: a layer cannot take back another's by
+/// an empty list. What lifts a deny is a grant of a higher layer that names it.
+fn add_up<T: PartialEq>(lower: List<T>, higher: List<T>) -> List<T> {
     let mut all = List { emptied: None, items: lower.items };
     for item in higher.items {
         all.push(item);
@@ -223,7 +226,11 @@ impl BusSettings {
 impl Settings {
     /// These settings with a higher layer's on top. Associative, with
     /// `Settings::default()` as its neutral element.
-    pub fn merge(self, higher: Settings) -> Settings {
+    ///
+    /// What the higher layer resets is taken back first. Its own statements of
+    /// these keys stand, and so do those of layers above it.
+    pub fn merge(mut self, higher: Settings) -> Settings {
+        self.take_back(&higher.reset);
         Settings {
             name: merge_option(self.name, higher.name),
             command: merge_option(self.command, higher.command),
@@ -242,7 +249,7 @@ impl Settings {
                 read: self.filesystem.read.merge(higher.filesystem.read),
                 write: self.filesystem.write.merge(higher.filesystem.write),
                 create: self.filesystem.create.merge(higher.filesystem.create),
-                deny: merge_denies(self.filesystem.deny, higher.filesystem.deny),
+                deny: add_up(self.filesystem.deny, higher.filesystem.deny),
             },
             display: DisplaySettings {
                 wayland: merge_option(self.display.wayland, higher.display.wayland),
@@ -275,9 +282,8 @@ impl Settings {
             },
             check_must_open: self.check_must_open.merge(higher.check_must_open),
             check_must_deny: self.check_must_deny.merge(higher.check_must_deny),
-            when: merge_map(self.when, higher.when),
-            lock: self.lock.merge(higher.lock),
-            reset: self.reset.merge(higher.reset),
+            lock: add_up(self.lock, higher.lock),
+            reset: add_up(self.reset, higher.reset),
         }
     }
 
@@ -286,13 +292,6 @@ impl Settings {
     /// down and then ignored would be a lie.
     pub fn without_effect(&self) -> Vec<(&'static str, Origin)> {
         let mut found = Vec::new();
-        macro_rules! list {
-            ($key:literal, $field:expr) => {
-                if let Some(first) = $field.items.first() {
-                    found.push(($key, first.origin.clone()));
-                }
-            };
-        }
         macro_rules! flag {
             ($key:literal, $field:expr) => {
                 if let Some(stated) = &$field
@@ -357,11 +356,6 @@ impl Settings {
             }
         }
         flag!("limits.required", self.limits.required);
-        if let Some(condition) = self.when.values().next() {
-            found.push(("when", condition.origin.clone()));
-        }
-        list!("lock", self.lock);
-        list!("reset", self.reset);
         found
     }
 }

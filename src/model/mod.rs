@@ -5,6 +5,7 @@ pub mod app_id;
 pub mod barrier;
 pub mod bus;
 pub mod bus_address;
+pub mod condition;
 pub mod facts;
 pub mod manifest;
 pub mod origin;
@@ -12,6 +13,7 @@ pub mod path;
 pub mod permission;
 pub mod plan;
 pub mod portal;
+pub mod statement;
 
 pub use app_id::AppId;
 pub use facts::HostFacts;

@@ -304,6 +304,11 @@ impl PathExpr {
         Ok(PathExpr { base, rest: rest.to_owned(), text: text.to_owned() })
     }
 
+    /// Every word that an expression can start with, but for `/`.
+    pub fn heads() -> impl Iterator<Item = &'static str> {
+        BASES.iter().map(|(word, _)| *word).chain(UserDir::ALL.iter().map(|(_, word, ..)| *word))
+    }
+
     /// The expression for a path that is known already. It names that path and
     /// nothing else: what would be a pattern character is written as a class
     /// of its own, `a[1]` as `a[[]1]`.

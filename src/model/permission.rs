@@ -27,11 +27,13 @@ macro_rules! words {
             $($(#[$vmeta])* #[serde(rename = $word)] $variant,)+
         }
 
-        impl Word for $name {
+        impl $crate::model::permission::Word for $name {
             const WORDS: &'static [(&'static str, Self)] = &[$(($word, $name::$variant),)+];
         }
     };
 }
+
+pub(super) use words;
 
 words! {
     /// What the application finds as its home.

@@ -68,6 +68,12 @@ codes! {
     BadPreset = "E0110" => Manifest,
     /// A manifest in a place where others can write.
     ManifestUntrusted = "E0111" => Manifest,
+    /// A key that a lower layer has locked.
+    Locked = "E0112" => Manifest,
+    /// A key of one application in a file for all of them.
+    OneApplication = "E0113" => Manifest,
+    /// A desktop entry of which no manifest can be made.
+    DesktopEntry = "E0114" => Manifest,
     /// A key that is understood but has no effect in this version.
     NotSupported = "E0201" => Manifest,
     /// A path that cannot be granted at all.
@@ -100,6 +106,8 @@ codes! {
     NotInTier = "E0505" => Host,
     /// A step of building the sandbox failed.
     StepFailed = "E0601" => SetUp,
+    /// A file of the person's own cannot be written.
+    NotWritten = "E0603" => SetUp,
     /// The instance's record cannot be kept.
     Record = "E0602" => SetUp,
     /// Something that cannot happen did.

@@ -2,16 +2,28 @@
 //! application starts in.
 
 use crate::host::NodeKind;
-use crate::model::origin::Origin;
+use crate::manifest::stack::locked;
+use crate::model::origin::{Layer, Origin};
 use crate::model::path::AbsPath;
 use crate::model::plan::{Action, Kind, Weight};
 
 use super::links::NotFound;
 use super::{Forward, Resolution, files};
 
+/// The key of what can be changed.
+const WRITE: &str = "filesystem.write";
+
 /// Shows each regular file that an argument names, singly, in its own place.
 pub fn resolve(r: &mut Resolution<'_>) {
     if r.request.forward == Forward::Nothing {
+        return;
+    }
+    // A flag that lets files be changed states as much as `filesystem.write`.
+    if r.request.forward == Forward::Write
+        && let Some(lock) = r.settings().lock_on(WRITE, Layer::CommandLine)
+    {
+        let flag = Origin::command_line("--forward-write");
+        r.errors.push(locked(format!("`{WRITE}` is locked"), &flag, lock));
         return;
     }
     for argument in &r.request.arguments {

@@ -17,11 +17,13 @@
 use std::collections::BTreeMap;
 
 use crate::host::{HostFs, Node, NodeKind};
+use crate::manifest::stack::locked;
 use crate::model::manifest::PathGrant;
 use crate::model::origin::{Layer, Origin, Sourced};
 use crate::model::path::{AbsPath, Base, Glob, PathExpr};
 use crate::model::permission::HomeKind;
 use crate::model::plan::{Action, HostStep, Kind, Tier, Weight};
+use crate::model::statement::DENY;
 use crate::report::{Code, Diagnostic};
 
 use super::links::{Links, NotFound};
@@ -52,7 +54,8 @@ struct Grant {
 #[derive(Debug, Clone, PartialEq)]
 enum Why {
     Protected(Reason),
-    Denied(Origin),
+    /// By a layer; with the lock that keeps higher layers from lifting it.
+    Denied(Origin, Option<Sourced<String>>),
 }
 
 /// A closed path.
@@ -91,10 +94,19 @@ impl Closed {
         let layer = grant.origin.layer;
         let may = match &self.why {
             Why::Protected(_) => layer >= Layer::Admin,
-            Why::Denied(origin) => layer > origin.layer,
+            Why::Denied(origin, lock) => layer > origin.layer && !is_against(lock, grant),
         };
-        may && (grant.named == grant.path || self.holds(&grant.named))
+        may && self.is_named_by(grant)
     }
+
+    fn is_named_by(&self, grant: &Grant) -> bool {
+        grant.named == grant.path || self.holds(&grant.named)
+    }
+}
+
+/// Whether a lock on the denials keeps a grant from opening what is denied.
+fn is_against(lock: &Option<Sourced<String>>, grant: &Grant) -> bool {
+    lock.as_ref().is_some_and(|lock| grant.origin.layer > lock.origin.layer)
 }
 
 /// States the file grants.
@@ -141,7 +153,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
             shut.holds(&grant.path) && !shut.is_at(&grant.path) && shut.opens_to(grant)
         });
     }
-    let is_denied = |shut: &&Closed| shut.exists && matches!(shut.why, Why::Denied(_));
+    let is_denied = |shut: &&Closed| shut.exists && matches!(shut.why, Why::Denied(..));
     r.denied = closed.iter().filter(is_denied).cloned().collect();
     deny(r);
     for grant in grants {
@@ -154,7 +166,7 @@ pub fn resolve(r: &mut Resolution<'_>) {
 /// again, and once more when all is stated.
 pub fn deny(r: &mut Resolution<'_>) {
     for shut in &r.denied {
-        let Why::Denied(origin) = &shut.why else { continue };
+        let Why::Denied(origin, _) = &shut.why else { continue };
         let kind = if shut.folder { Kind::Folder } else { Kind::File };
         let real = shut.real.as_ref().unwrap_or(&shut.path);
         let host = &r.host;
@@ -168,6 +180,7 @@ pub fn deny(r: &mut Resolution<'_>) {
 fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
     let mut all = Vec::new();
     let mut denied = Vec::new();
+    let lock = r.settings().lock_on(DENY, Layer::CommandLine).cloned();
     for entry in r.settings().filesystem.deny.items.clone() {
         let paths = paths(r, &entry.value, &entry.origin);
         denied.extend(paths.into_iter().map(|path| (path, entry.origin.clone())));
@@ -186,7 +199,9 @@ fn closed(r: &mut Resolution<'_>) -> Vec<Closed> {
         }
     }
     for (path, origin) in denied {
-        all.push(known(path, Why::Denied(origin)));
+        // Denials of layers above the lock's are their own to lift.
+        let lock = lock.clone().filter(|lock| origin.layer <= lock.origin.layer);
+        all.push(known(path, Why::Denied(origin, lock)));
     }
     all
 }
@@ -464,7 +479,13 @@ fn refused(r: &mut Resolution<'_>, grant: &Grant, shut: &Closed) {
             );
             r.note(Weight::Notice, text, Some(&grant.origin), Some(&hint));
         }
-        Why::Denied(origin) => {
+        Why::Denied(_, Some(lock))
+            if shut.is_named_by(grant) && grant.origin.layer > lock.origin.layer =>
+        {
+            let message = format!("{} is denied, and `{DENY}` is locked", grant.path);
+            r.errors.push(locked(message, &grant.origin, lock));
+        }
+        Why::Denied(origin, _) => {
             let text = format!("{} stays shut: it is denied by {origin}", grant.path);
             r.note(Weight::Info, text, Some(&grant.origin), None);
         }
@@ -613,7 +634,7 @@ fn place(
                 let rest = shut.real.as_ref().unwrap_or(&shut.path).relative_to(&real)?;
                 let kind = if shut.folder { Kind::Folder } else { Kind::File };
                 let origin = match &shut.why {
-                    Why::Denied(origin) => origin.clone(),
+                    Why::Denied(origin, _) => origin.clone(),
                     Why::Protected(_) => grant.origin.clone(),
                 };
                 Some((Action::Close { dest: dest.join(rest).ok()?, kind }, origin))
@@ -633,7 +654,7 @@ fn place(
     if depth.folders == 0 {
         // Who writes into such a folder should know where it goes.
         let is_surprise = grant.right != Right::Read
-            && inner.iter().any(|shut| !shut.exists && matches!(shut.why, Why::Denied(_)));
+            && inner.iter().any(|shut| !shut.exists && matches!(shut.why, Why::Denied(..)));
         let (weight, hint) = match is_surprise {
             true => (Weight::Notice, Some("make the denied path, and the rest is shown whole")),
             false => (Weight::Info, None),

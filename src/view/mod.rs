@@ -1,6 +1,7 @@
 //! How policies, plans and reports are shown to people. Floor 7.
 
 pub mod bus_log;
+pub mod changes;
 pub mod doctor;
 pub mod instances;
 mod layout;

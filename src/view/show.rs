@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::freeze::landlock;
 use crate::freeze::seccomp::{Answer, Arch, TABLE};
+use crate::model::condition::Unmet;
 use crate::model::manifest::Policy;
 use crate::model::origin::{Layer, Origin};
 use crate::model::path::AbsPath;
@@ -89,6 +90,10 @@ pub struct Shown {
     app: String,
     name: Option<String>,
     files: Vec<(Layer, String)>,
+    /// Files that do not count here, and why.
+    unmet: Vec<Unmet>,
+    /// What lower layers keep from higher ones.
+    locked: Vec<(String, Origin)>,
     sections: Vec<Section>,
     /// The home, to be written as `~`.
     home: String,
@@ -124,9 +129,41 @@ impl Shown {
                 .iter()
                 .map(|(layer, file)| (*layer, safe(file).into_owned()))
                 .collect(),
+            unmet: policy.unmet.clone(),
+            locked: policy
+                .settings
+                .lock
+                .items
+                .iter()
+                .map(|lock| (lock.value.clone(), lock.origin.clone()))
+                .collect(),
             sections,
             home: reading.home,
         }
+    }
+
+    /// Every line, with what decides whether two of them say the same.
+    pub(super) fn statements(&self) -> impl Iterator<Item = (&'static str, &Line)> {
+        self.sections
+            .iter()
+            .flat_map(|section| section.lines.iter().map(|line| (section.key, line)))
+    }
+
+    /// What follows the list of files at the top: those that were left out,
+    /// and what is locked.
+    fn remarks_on_files(&self) -> Vec<String> {
+        let unmet = self.unmet.iter().map(|unmet| {
+            let Unmet { layer, file, condition, here } = unmet;
+            let (fact, wanted) = (condition.value.fact.word(), condition.value.any_of.join(" or "));
+            let here = if here.is_empty() { "not known".to_owned() } else { here.join(", ") };
+            let (file, here) = (self.shortened(&safe(file)), safe(&here).into_owned());
+            format!("not used: {file} ({layer}): it is for {fact} {wanted}; here it is {here}")
+        });
+        let locked = self
+            .locked
+            .iter()
+            .map(|(key, origin)| format!("locked by {}: {}", self.place(origin), safe(key)));
+        unmet.chain(locked).collect()
     }
 
     /// As lines of at most `width` columns where words can be broken so. It
@@ -141,6 +178,11 @@ impl Shown {
         let _ = writeln!(out, "{bold}{}{bold:#}{name}", self.app);
         for (layer, file) in &self.files {
             let _ = writeln!(out, "{faint}  from {} ({layer}){faint:#}", self.shortened(file));
+        }
+        for remark in self.remarks_on_files() {
+            for piece in folded(&remark, width - INDENT) {
+                let _ = writeln!(out, "{faint}  {piece}{faint:#}");
+            }
         }
         let is_absent =
             |section: &&Section| section.lines.iter().all(|line| line.kind == LineKind::Absent);
@@ -211,6 +253,9 @@ impl Shown {
     /// ```text
     /// { "version": 1, "app": ID, "name": TEXT or null,
     ///   "files": [{ "layer": LAYER, "file": PATH }],
+    ///   "unused": [{ "layer": LAYER, "file": PATH, "fact": WORD, "wanted": [WORD],
+    ///     "here": [WORD], "origin": ORIGIN }],
+    ///   "locked": [{ "key": KEY, "origin": ORIGIN }],
     ///   "sections": [{ "key": KEY, "title": TEXT,
     ///     "lines": [{ "kind": KIND, "text": TEXT, "origin": ORIGIN or null }] }] }
     /// ```
@@ -250,11 +295,29 @@ impl Shown {
             .iter()
             .map(|(layer, file)| serde_json::json!({ "layer": layer, "file": file }))
             .collect();
+        let unused = self.unmet.iter().map(|unmet| {
+            serde_json::json!({
+                "layer": unmet.layer,
+                "file": safe(&unmet.file),
+                "fact": unmet.condition.value.fact,
+                "wanted": unmet.condition.value.any_of,
+                "here": unmet.here.iter().map(|word| safe(word)).collect::<Vec<_>>(),
+                "origin": origin(&unmet.condition.origin),
+            })
+        });
+        let unused: Vec<_> = unused.collect();
+        let locked = self
+            .locked
+            .iter()
+            .map(|(key, place)| serde_json::json!({ "key": key, "origin": origin(place) }));
+        let locked: Vec<_> = locked.collect();
         serde_json::json!({
             "version": VERSION,
             "app": self.app,
             "name": self.name,
             "files": files,
+            "unused": unused,
+            "locked": locked,
             "sections": sections,
         })
     }

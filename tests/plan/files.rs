@@ -327,6 +327,38 @@ fn a_denial_holds_against_its_own_layer_and_lower_ones() {
     }
 }
 
+/// Only the plan can tell: the grant may name the place by another path.
+#[test]
+fn a_locked_denial_cannot_be_lifted_from_above() {
+    let host = with(&["/home/ada/P/private/x"]);
+    host.tree.link("/home/ada/Q", "P");
+    let deny = "[filesystem]\ndeny = [\"~/P/private\"]";
+    let locked = format!("lock = [\"filesystem.deny\"]\n{deny}");
+    for (layer, read, place) in [
+        (User, "~/P/private", "/home/ada/P/private/x"),
+        (User, "~/P/private/x", "/home/ada/P/private/x"),
+        (CommandLine, "~/P/private", "/home/ada/P/private/x"),
+        (User, "~/Q/private", "/home/ada/Q/private/x"),
+    ] {
+        let read = format!("[filesystem]\nread = [\"~/P\", \"{read}\"]");
+        // The control: without the lock it opens.
+        let plan = host.plan(&[(Admin, deny), (layer, &read)]);
+        assert_eq!(seen(&plan, place), readable("/home/ada/P/private/x"));
+        let errors = host.refusal(&[(Admin, &locked), (layer, &read)]);
+        assert_eq!(codes(&errors), [Code::Locked], "{errors:#?}");
+        let labels: Vec<_> = errors[0].labels.iter().map(|label| label.origin.layer).collect();
+        assert_eq!(labels, [layer, Admin]);
+    }
+    // A broader grant that does not name it stays as harmless as it was, and
+    // the administrator's own grants do not lift their own denial.
+    let plan = host.plan(&[(Admin, &locked), (User, "[filesystem]\nread = [\"~/P\"]")]);
+    assert_eq!(seen(&plan, "/home/ada/P/private/x"), Seen::Closed);
+    // What the lock's own layer may lift of lower layers', it still may.
+    let own = "lock = [\"filesystem\"]\n[filesystem]\nread = [\"~/P/private\"]";
+    let plan = host.plan(&[(Vendor, deny), (Admin, own)]);
+    assert_eq!(seen(&plan, "/home/ada/P/private/x"), readable("/home/ada/P/private/x"));
+}
+
 #[test]
 fn a_broader_grant_of_a_higher_layer_opens_nothing() {
     let host = with(&["/home/ada/P/private/x", "/home/ada/P/a"]);

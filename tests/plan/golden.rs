@@ -11,6 +11,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pinfold::host::Here;
 use pinfold::manifest::{Places, Target, policy};
 use pinfold::model::origin::{Layer, Origin};
 use pinfold::model::plan::Plan;
@@ -148,15 +149,19 @@ fn shipped(host: &Distribution, manifest: &Path) -> Result<Plan, Vec<Diagnostic>
         admin: PathBuf::from("/nonexistent"),
         vendor: vec![checkout().join("manifests")],
         uid: host.host.tree.uid,
+        draft: None,
     };
     let flags = pinfold::manifest::parse(
         format!("schema = 1\n{}", host.flags).as_bytes(),
         "flags",
         Layer::CommandLine,
     )?;
-    let (policy, warnings) = policy(&Target::File(manifest.to_owned()), &places, flags.settings)?;
+    let (facts, fs) = (host.host.facts(), host.host.tree.fs());
+    let here = Here { fs: &fs, facts: &facts };
+    let target = Target::File(manifest.to_owned());
+    let (policy, warnings) = policy(&target, &places, &here, flags.settings)?;
     assert_eq!(warnings, [], "{}", manifest.display());
-    resolve(&policy, &host.host.facts(), &host.host.tree.fs(), &nothing_more())
+    resolve(&policy, &facts, &fs, &nothing_more())
 }
 
 /// A plan as JSON, one step a line, origins as people read them, and the ids

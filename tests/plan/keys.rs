@@ -41,9 +41,9 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("timeout", "\"5s\"", Taken),
     ("landlock", "\"best\"", Taken),
     ("landlock", "\"require\"", Taken),
-    ("lock", "[\"home\"]", Refused),
-    ("reset", "[\"home\"]", Refused),
-    ("when", "{ desktop = \"gnome\" }", Refused),
+    // They order the layers; the merging has tests of its own.
+    ("lock", "[\"home\"]", Taken),
+    ("reset", "[\"home\"]", Taken),
     ("home.kind", "\"private\"", Taken),
     ("home.kind", "\"ephemeral\"", Taken),
     ("home.kind", "\"shared\"", Taken),
@@ -123,6 +123,11 @@ const KEYS: &[(&str, &str, Fate)] = &[
     // Expectations about a run, for `check`; a run itself owes them nothing.
     ("check.must-open", "[\"~/a\"]", Taken),
     ("check.must-deny", "[\"~/a\"]", Taken),
+    // Whether the file counts at all.
+    ("when.display", "\"wayland\"", OfTheFile),
+    ("when.desktop", "\"gnome\"", OfTheFile),
+    ("when.host", "[\"debian\", \"fedora\"]", OfTheFile),
+    ("when.user", "\"ordinary\"", OfTheFile),
 ];
 
 #[test]

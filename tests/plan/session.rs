@@ -444,6 +444,15 @@ fn arguments_that_name_files_are_shown_alone() {
     request.forward = Forward::Write;
     let plan = host.ask(&[], &request).unwrap();
     assert_eq!(seen(&plan, "/home/ada/P/one.pdf"), writable("/home/ada/P/one.pdf"));
+    // Where writing is locked, the flag that lets them be changed is refused;
+    // to read them is what naming them means.
+    let lock = [(User, "lock = [\"filesystem\"]")];
+    let errors = host.ask(&lock, &request).unwrap_err();
+    assert_eq!(codes(&errors), [Code::Locked]);
+    assert_eq!(errors[0].labels[0].origin.layer, CommandLine);
+    request.forward = Forward::Read;
+    let plan = host.ask(&lock, &request).unwrap();
+    assert_eq!(seen(&plan, "/home/ada/P/one.pdf"), readable("/home/ada/P/one.pdf"));
     request.forward = Forward::Nothing;
     let plan = host.ask(&[], &request).unwrap();
     assert_eq!(seen(&plan, "/home/ada/P/one.pdf"), Seen::Own);

@@ -237,7 +237,8 @@ fn read(layer: Layer, text: &str) -> Result<Settings, Vec<Diagnostic>> {
 
 pub fn policy(settings: Settings) -> Policy {
     let id: AppId = "org.example.App".parse().unwrap();
-    Policy { id, settings, files: vec![(Layer::Vendor, "vendor.toml".to_owned())] }
+    let files = vec![(Layer::Vendor, "vendor.toml".to_owned())];
+    Policy { id, settings, files, unmet: Vec::new() }
 }
 
 /// A run without arguments, on a host where no application ran before.

@@ -1,7 +1,7 @@
 //! What is granted of the host's files, each grant with its limits.
 
 use crate::tests;
-use crate::world::{FIXED, UNSEEN, World, is_root, set_mode};
+use crate::world::{APP, FIXED, UNSEEN, World, finish, is_root, pinfold, set_mode};
 
 tests![
     nothing_of_the_home_is_seen,
@@ -15,6 +15,7 @@ tests![
     a_missing_grant_is_noted,
     a_missing_required_grant_is_refused,
     flags_are_grants,
+    what_is_stated_by_override_is_kept,
     execution_in_the_home_needs_a_word,
     a_folder_that_nobody_may_enter,
 ];
@@ -187,6 +188,37 @@ fn flags_are_grants() {
     assert_eq!(world.content("~/b/x"), "two!");
     assert_eq!(world.content("~/d/x"), "new");
     world.app("say ran").flags("--read ~/nothing").run().ended_with(65).never_shows("ran");
+}
+
+fn what_is_stated_by_override_is_kept() {
+    let world = World::new();
+    world.file("~/Documents/a", "text");
+    let acts = "read ~/Documents/a";
+    world.outside(acts).all_work();
+    let manifest = world.app(acts).write().display().to_string();
+    let state = |flags: &[&str], code: i32| {
+        let mut command = world.command(&pinfold());
+        command.args(["override", &manifest]).args(flags);
+        finish(command, None).ended_with(code);
+    };
+    world.app(acts).run().all_refused(UNSEEN);
+    let path = world.path("~/Documents").display().to_string();
+    state(&["--read", &path], 0);
+    world.app(acts).run().all_work();
+    // A denial of the same path takes its place; flags of one run go above it,
+    // unless the key is locked.
+    state(&["--deny", &path], 0);
+    world.app(acts).run().all_refused(UNSEEN);
+    let flags = "--read ~/Documents";
+    world.app(acts).flags(flags).run().all_work();
+    state(&["--set", "lock=filesystem.deny"], 0);
+    let run = world.app(acts).flags(flags).run();
+    run.ended_with(65).says("`filesystem.deny` is locked").never_shows("text");
+    state(&["--unset", "filesystem", "--unset", "lock"], 0);
+    world.app(acts).run().all_refused(UNSEEN);
+    state(&["--set", "audio.playback=perhaps"], 65);
+    let own = world.content(&format!("~/.config/pinfold/{APP}.toml"));
+    assert!(!own.contains("playback"), "{own}");
 }
 
 fn execution_in_the_home_needs_a_word() {

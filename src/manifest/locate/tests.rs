@@ -18,6 +18,7 @@ impl Tree {
             admin: at("admin"),
             vendor: vec![at("local"), at("vendor")],
             uid: fs::metadata(root.path()).unwrap().uid(),
+            draft: None,
         };
         Tree { root, places }
     }

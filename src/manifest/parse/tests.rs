@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,7 +7,7 @@ use crate::model::path::PathExpr;
 use crate::model::permission::{
     Device, HomeKind, LandlockMode, Nested, NetworkMode, SyscallFeature, X11Mode,
 };
-use crate::model::{AppId, List, Settings};
+use crate::model::{AppId, List, Origin, Settings, Sourced};
 use crate::report::render;
 
 const WHOLE: &str = r#"
@@ -98,7 +100,10 @@ must-open = ["~/Papers"]
 must-deny = ["/proc/kcore"]
 
 [when]
+display = "wayland"
 desktop = "gnome"
+host = ["debian", "fedora"]
+user = "ordinary"
 "#;
 
 fn read(text: &str) -> Result<Manifest, Vec<Diagnostic>> {
@@ -126,6 +131,10 @@ fn paths(texts: &[&str]) -> Vec<PathExpr> {
 
 #[test]
 fn the_whole_grammar() {
+    let when = read(WHOLE).unwrap().when;
+    let when: Vec<String> =
+        when.iter().map(|c| format!("{:?} {}", c.value.fact, c.value.any_of.join(" "))).collect();
+    assert_eq!(when, ["Display wayland", "Desktop gnome", "Host debian fedora", "User ordinary"]);
     let manifest = read(WHOLE).map_err(|reports| shown(&reports)).unwrap();
     assert_eq!(manifest.id.unwrap().value, "org.example.App".parse::<AppId>().unwrap());
     assert_eq!((manifest.layer, manifest.file.as_str()), (Layer::Vendor, "/m/a.toml"));
@@ -208,7 +217,26 @@ fn the_whole_grammar() {
     assert!(s.limits.required.unwrap().value);
     assert_eq!(values(&s.check_must_open), paths(&["~/Papers"]));
     assert_eq!(values(&s.check_must_deny), paths(&["/proc/kcore"]));
-    assert_eq!(s.when["desktop"].value, "gnome");
+}
+
+/// A key without a row there could be neither locked nor reset.
+#[test]
+fn every_key_is_a_statement() {
+    let keys = || keys::KEYS.iter().map(keys::Key::full);
+    let of_the_file = ["schema", "id", "extends", "lock", "reset"];
+    let wanted: BTreeSet<String> =
+        keys().filter(|k| !of_the_file.contains(&k.as_str()) && !k.starts_with("when.")).collect();
+    let mut settings = good(WHOLE);
+    let stated: BTreeSet<String> = settings.stated().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(stated, wanted);
+    // All of them can be taken back but what is denied.
+    let mut above = Settings::default();
+    for key in wanted {
+        above.reset.push(Sourced::new(key, Origin::builtin("test")));
+    }
+    settings = settings.merge(above);
+    let left: Vec<String> = settings.stated().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, ["filesystem.deny"; 2]);
 }
 
 /// The sample above states every key but the two that its layer may not.
@@ -257,10 +285,16 @@ fn lock_and_reset_are_for_the_admin_and_the_user() {
         assert_eq!(values(&manifest.settings.reset), ["command"]);
     }
     assert_eq!(read(text).unwrap_err().len(), 2);
-    for bad in ["network.mod", "id", "nothing", ""] {
+    for bad in ["network.mod", "id", "nothing", "", "when", "when.display", "lock"] {
         let text = format!("schema = 1\nlock = ['{bad}']");
         assert_eq!(parse(text.as_bytes(), "f", Layer::Admin).unwrap_err().len(), 1, "{bad}");
     }
+    // A denial can be locked, and not be taken back.
+    let text = "schema = 1\nlock = ['filesystem.deny']\nreset = ['filesystem']";
+    assert!(parse(text.as_bytes(), "f", Layer::Admin).is_ok());
+    let text = "schema = 1\nreset = ['filesystem.deny']";
+    let errors = parse(text.as_bytes(), "f", Layer::Admin).unwrap_err();
+    assert!(shown(&errors).contains("no layer takes a denial back"), "{}", shown(&errors));
 }
 
 type Fault = (&'static str, Code, (u32, u32), &'static [&'static str]);
@@ -298,7 +332,10 @@ fn faults() {
         ("[filesystem]\nread = [{ path = '~', exec = 1 }]", WrongType, (3, 30), &["`filesystem.read.exec`"]),
         ("[environment]\nset = { A = 1 }", WrongType, (3, 13), &["`environment.set.A` must be a string"]),
         ("[environment]\nset = []", WrongType, (3, 7), &["a table of strings, not an array"]),
-        ("when = 1", WrongType, (2, 8), &["`when` must be a table of strings"]),
+        ("when = 1", WrongType, (2, 1), &["`when` must be a table", "write [when]"]),
+        ("[when]\ndisplay = 1", WrongType, (3, 11), &["a string or a list of strings"]),
+        ("[when]\ndesktop = ['a', 1]", WrongType, (3, 17), &["`when.desktop` must be a string"]),
+        ("[when]\ndesktp = 'gnome'", UnknownKey, (3, 1), &["did you mean `desktop`?"]),
         ("[agents]\nssh = 'x'", WrongType, (3, 7), &["true, false or { keys, confirm }"]),
         ("[limits]\nmemory = 1.5", WrongType, (3, 10), &["`limits.memory`"]),
         // Values.
@@ -338,7 +375,11 @@ fn faults() {
         ("[limits]\nmemory = '2 G'", BadValue, (3, 10), &["\"2G\""]),
         ("[limits]\ntasks = -1", BadValue, (3, 9), &["from 1 up"]),
         ("[limits]\nmemory = 99999999999999999999", BadValue, (3, 10), &["too large"]),
-        ("[when]\nDesktop = 'x'", BadValue, (3, 1), &["`when.Desktop`"]),
+        ("[when]\nDesktop = 'x'", UnknownKey, (3, 1), &["did you mean `desktop`?"]),
+        ("[when]\ndesktop = 'GNOME'", BadValue, (3, 11), &["lower-case letters"]),
+        ("[when]\ndisplay = 'waylnd'", BadValue, (3, 11), &["did you mean `wayland`?", "wayland, x11 or none"]),
+        ("[when]\nuser = 'me'", BadValue, (3, 8), &["root or ordinary"]),
+        ("[when]\nhost = []", BadValue, (3, 8), &["the file would never count"]),
         ("[filesystem]\nread = ['x']", BadValue, (3, 9), &["the path is relative"]),
         ("[filesystem]\nread = [{ required = true }]", MissingKey, (3, 9), &["has no `path`"]),
         // Paths.

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::condition::Fact;
 use crate::model::origin::List;
 use crate::model::path::PathExpr;
 use crate::model::permission::{Device, NetworkMode};
@@ -23,6 +25,7 @@ impl Tree {
             admin: at("admin"),
             vendor: vec![at("local"), at("vendor")],
             uid: fs::metadata(root.path()).unwrap().uid(),
+            draft: None,
         };
         for (name, text) in files {
             let path = at(name);
@@ -43,7 +46,9 @@ impl Tree {
     }
 
     fn of(&self, target: &Target, command_line: Settings) -> (Policy, Vec<Diagnostic>) {
-        policy(target, &self.places, command_line).map_err(|errors| shown(&errors)).unwrap()
+        policy(target, &self.places, &here(), command_line)
+            .map_err(|errors| shown(&errors))
+            .unwrap()
     }
 
     fn policy(&self) -> Policy {
@@ -56,9 +61,26 @@ impl Tree {
 
     /// Codes and text of what is wrong.
     fn errors(&self, target: &Target) -> (Vec<Code>, String) {
-        let errors = policy(target, &self.places, Settings::default()).unwrap_err();
+        let errors = policy(target, &self.places, &here(), Settings::default()).unwrap_err();
         let codes = errors.iter().map(|error| error.code.unwrap()).collect();
         (codes, self.short(&shown(&errors)))
+    }
+}
+
+/// An ordinary person's GNOME on Wayland, on a distribution like Debian.
+fn here() -> BTreeMap<Fact, Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    BTreeMap::from([
+        (Fact::Display, words(&["wayland"])),
+        (Fact::Desktop, words(&["ubuntu", "gnome"])),
+        (Fact::Host, words(&["linuxmint", "ubuntu", "debian"])),
+        (Fact::User, words(&["ordinary"])),
+    ])
+}
+
+impl Surroundings for BTreeMap<Fact, Vec<String>> {
+    fn words(&self, fact: Fact) -> Vec<String> {
+        self.get(&fact).cloned().unwrap_or_default()
     }
 }
 
@@ -266,6 +288,209 @@ fn errors_of_all_files_at_once() {
     assert_eq!(codes, [Code::BadValue, Code::WrongType, Code::WrongId, Code::BadPreset]);
 }
 
+#[test]
+fn what_is_locked_cannot_be_stated_above() {
+    let shipped = ("vendor/a.b.C.toml", "command = ['c']\nnice = 1\n[network]\nmode = 'host'");
+    let admin = ("admin/a.b.C.toml", "nice = 2\nlock = ['nice', 'network', 'limits.cpu']");
+    let with = |user: &str| Tree::new(&[shipped, admin, ("user/a.b.C.toml", user)]);
+    // The control: other keys, and below the lock everything, can be stated.
+    let policy = with("oom-score = 1\n[limits]\nmemory = '1G'").policy();
+    assert_eq!(policy.settings.nice.unwrap().value, 2);
+    assert_eq!(policy.settings.network.mode.unwrap().value, NetworkMode::Host);
+
+    let (codes, text) =
+        with("nice = 3\nreset = ['network.connect']\n[limits]\ncpu = '9%'").errors(&app("a.b.C"));
+    assert_eq!(codes, [Code::Locked; 3]);
+    assert!(text.contains("`nice` is locked by this machine's administrator"), "{text}");
+    assert!(text.contains("user/a.b.C.toml:2:8 (layer: user)"), "{text}");
+    assert!(text.contains("admin/a.b.C.toml:3:9 (layer: admin)"), "{text}");
+    assert!(text.contains("`network.connect` is locked and cannot be reset"), "{text}");
+    assert!(text.contains("`limits.cpu` is locked"), "{text}");
+    // A reset of the whole table that holds it, and a preset.
+    let (codes, text) = with("reset = ['limits']").errors(&app("a.b.C"));
+    assert_eq!(codes, [Code::Locked]);
+    assert!(text.contains("`limits.cpu` is locked and cannot be reset"), "{text}");
+    let tree = Tree::new(&[
+        shipped,
+        admin,
+        ("user/a.b.C.toml", "extends = ['base/x']"),
+        ("vendor/base/x.toml", "nice = 0"),
+    ]);
+    let (codes, text) = tree.errors(&app("a.b.C"));
+    assert_eq!(codes, [Code::Locked]);
+    assert!(text.contains("vendor/base/x.toml:2:8 (layer: user)"), "{text}");
+
+    // Flags too; and the same layer may.
+    let tree = with("");
+    let flags = Settings { nice: Some(Sourced::new(4, origin("--nice 4"))), ..Settings::default() };
+    let errors = policy_of(&tree, flags).unwrap_err();
+    assert_eq!(errors[0].code, Some(Code::Locked));
+    assert_eq!(errors[0].exit().number(), 65);
+    let tree = Tree::new(&[shipped, admin, ("admin/global.toml", "nice = 5\nlock = ['nice']")]);
+    assert_eq!(tree.policy().settings.nice.unwrap().value, 2);
+    // A person's own lock holds against flags.
+    let tree = Tree::new(&[shipped, ("user/a.b.C.toml", "lock = ['nice']")]);
+    let flags = Settings { nice: Some(Sourced::new(4, origin("--nice 4"))), ..Settings::default() };
+    let text = shown(&policy_of(&tree, flags).unwrap_err());
+    assert!(text.contains("locked by your own file"), "{text}");
+}
+
+fn policy_of(tree: &Tree, flags: Settings) -> Result<(Policy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    policy(&app("a.b.C"), &tree.places, &here(), flags)
+}
+
+#[test]
+fn a_reset_takes_back_what_lower_layers_state() {
+    let tree = Tree::new(&[
+        (
+            "vendor/a.b.C.toml",
+            "command = ['c']\nnice = 1\n[devices]\nallow = ['gpu', 'usb']\n\
+             [filesystem]\nread = ['~/a']\ndeny = ['~/b']",
+        ),
+        (
+            "user/a.b.C.toml",
+            "reset = ['devices.allow', 'filesystem', 'nice']\nextends = ['base/x']\n\
+             [devices]\nallow = ['kvm']",
+        ),
+        ("vendor/base/x.toml", "nice = 7"),
+    ]);
+    let settings = tree.policy().settings;
+    let devices: Vec<Device> = settings.devices.values().copied().collect();
+    assert_eq!(devices, [Device::Kvm]);
+    assert!(!settings.filesystem.read.is_stated());
+    assert_eq!(settings.filesystem.deny.items.len(), 1, "a denial stays");
+    // The file's own preset lies above the reset, and nothing shadows it.
+    let nice = settings.nice.unwrap();
+    assert_eq!((nice.value, nice.shadowed), (7, vec![]));
+}
+
+#[test]
+fn a_file_for_all_applications() {
+    let tree = Tree::new(&[
+        ("vendor/a.b.C.toml", "command = ['c']\nnice = 1"),
+        ("admin/global.toml", "nice = 2\noom-score = 2"),
+        ("admin/a.b.C.toml", "nice = 3"),
+        ("user/global.toml", "nice = 4\n[audio]\nplayback = true"),
+        ("user/a.b.C.toml", "nice = 5"),
+    ]);
+    let policy = tree.policy();
+    let nice = policy.settings.nice.clone().unwrap();
+    assert_eq!((nice.value, nice.shadowed.len()), (5, 4));
+    assert_eq!(policy.settings.oom_score.as_ref().unwrap().value, 2);
+    let files: Vec<String> = tree.files(&policy).into_iter().map(|(_, file)| file).collect();
+    assert_eq!(
+        files,
+        [
+            "vendor/a.b.C.toml",
+            "admin/global.toml",
+            "admin/a.b.C.toml",
+            "user/global.toml",
+            "user/a.b.C.toml",
+        ]
+    );
+    let (settings, _) = for_all(&tree.places, &here()).unwrap();
+    assert_eq!(settings.nice.unwrap().value, 4);
+    // It makes no application of an id that nobody knows, and applies to a
+    // manifest that is named by its path.
+    assert_eq!(tree.errors(&app("x.y.Z")).0, [Code::NoManifest]);
+    let tree = Tree::new(&[
+        ("x/some.toml", "id = 'a.b.C'\ncommand = ['x']"),
+        ("admin/global.toml", "nice = 2"),
+    ]);
+    let (policy, _) = tree.of(&Target::File(tree.at("x/some.toml")), Settings::default());
+    assert_eq!(policy.settings.nice.unwrap().value, 2);
+
+    let own = "id = 'a.b.C'\nname = 'C'\ncommand = ['c']\ndesktop = ['c.desktop']";
+    let tree = Tree::new(&[("vendor/a.b.C.toml", "command = ['c']"), ("user/global.toml", own)]);
+    let (codes, text) = tree.errors(&app("a.b.C"));
+    assert_eq!(codes, [Code::OneApplication; 4]);
+    assert!(text.contains("`command` is one application's own"), "{text}");
+}
+
+#[test]
+fn a_file_counts_where_its_conditions_hold() {
+    let counts = |when: &str| {
+        let text = format!("nice = 2\nextends = ['base/x']\n[when]\n{when}");
+        let tree = Tree::new(&[
+            ("vendor/a.b.C.toml", "command = ['c']\nnice = 1"),
+            ("user/a.b.C.toml", &text),
+            ("vendor/base/x.toml", "oom-score = 3"),
+        ]);
+        let policy = tree.policy();
+        let counts = policy.settings.nice.unwrap().value == 2;
+        assert_eq!(counts, policy.settings.oom_score.is_some(), "its presets go with it");
+        assert_eq!(counts, policy.unmet.is_empty());
+        if let Some(unmet) = policy.unmet.first() {
+            assert_eq!(tree.short(&unmet.file), "user/a.b.C.toml");
+            assert_eq!(unmet.condition.origin.line, 5);
+        }
+        counts
+    };
+    for when in [
+        "display = 'wayland'",
+        "desktop = 'gnome'",
+        "host = 'debian'",
+        "host = ['fedora', 'ubuntu']",
+        "user = 'ordinary'",
+        "user = 'ordinary'\ndesktop = 'ubuntu'",
+        "",
+    ] {
+        assert!(counts(when), "{when}");
+    }
+    for when in [
+        "display = 'x11'",
+        "desktop = 'kde'\nuser = 'ordinary'",
+        "host = 'fedora'",
+        "user = 'root'",
+    ] {
+        assert!(!counts(when), "{when}");
+    }
+    // A lock of a file that does not count locks nothing.
+    let tree = Tree::new(&[
+        ("vendor/a.b.C.toml", "command = ['c']"),
+        ("admin/a.b.C.toml", "lock = ['nice']\n[when]\nuser = 'root'"),
+        ("user/a.b.C.toml", "nice = 3"),
+    ]);
+    assert_eq!(tree.policy().settings.nice.unwrap().value, 3);
+    // Nor is a preset laid whose own conditions do not hold.
+    let tree = Tree::new(&[
+        ("vendor/a.b.C.toml", "command = ['c']\nextends = ['base/x']"),
+        ("vendor/base/x.toml", "nice = 3\n[when]\ndisplay = 'none'"),
+    ]);
+    let policy = tree.policy();
+    assert_eq!((policy.settings.nice, policy.unmet.len()), (None, 1));
+    // The only file with a command.
+    let tree = Tree::new(&[("vendor/a.b.C.toml", "command = ['c']\n[when]\nhost = 'arch'")]);
+    let (codes, text) = tree.errors(&app("a.b.C"));
+    assert_eq!(codes, [Code::MissingKey]);
+    assert!(text.contains("vendor/a.b.C.toml:4:8"), "{text}");
+    assert!(text.contains("asks for another host than this one"), "{text}");
+}
+
+#[test]
+fn a_draft_stands_for_what_lies_at_its_path() {
+    let mut tree = Tree::new(&[
+        ("vendor/a.b.C.toml", "command = ['c']\nnice = 1"),
+        ("user/a.b.C.toml", "nice = 2"),
+    ]);
+    let path = tree.at("user/a.b.C.toml");
+    let text = b"schema = 1\nnice = 3\n".to_vec();
+    tree.places.draft = Some(Found { layer: Layer::User, path, text });
+    assert_eq!(tree.policy().settings.nice.unwrap().value, 3);
+}
+
+#[test]
+fn presets_lock_and_reset_nothing() {
+    let tree = Tree::new(&[
+        ("vendor/a.b.C.toml", "command = ['c']"),
+        ("user/a.b.C.toml", "extends = ['base/x']"),
+        ("vendor/base/x.toml", "lock = ['nice']\nreset = ['nice']"),
+    ]);
+    let (codes, text) = tree.errors(&app("a.b.C"));
+    assert_eq!(codes, [Code::BadPreset; 2]);
+    assert!(text.contains("a preset cannot have `reset`"), "{text}");
+}
+
 fn sourced<T: std::fmt::Debug>(
     value: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Sourced<T>> {
@@ -292,6 +517,11 @@ fn place() -> impl Strategy<Value = PathExpr> + Clone {
         .prop_map(|text| PathExpr::parse(text).unwrap())
 }
 
+fn key() -> impl Strategy<Value = String> + Clone {
+    let keys = ["nice", "devices", "network.connect", "filesystem", "environment.set", "limits"];
+    proptest::sample::select(keys.map(str::to_owned).to_vec())
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let device = proptest::sample::select(vec![Device::Gpu, Device::Kvm, Device::Usb]);
     let grant = place().prop_map(|path| crate::model::manifest::PathGrant {
@@ -306,11 +536,14 @@ fn settings() -> impl Strategy<Value = Settings> {
         list(grant),
         list(place()),
         proptest::collection::btree_map("[A-B]", sourced("[0-9]"), 0..3),
-        list("[a-b]"),
+        (list(key()), list(key())),
     )
-        .prop_map(|(nice, devices, connect, read, deny, set, reset)| {
+        .prop_map(|(nice, devices, connect, read, deny, set, (reset, lock))| {
             let mut settings =
-                Settings { nice, devices, environment_set: set, reset, ..Settings::default() };
+                Settings { nice, devices, environment_set: set, ..Settings::default() };
+            // Nor emptied lists of these.
+            settings.reset = List { emptied: None, ..reset };
+            settings.lock = List { emptied: None, ..lock };
             settings.network.connect = connect;
             settings.filesystem.read = read;
             // The grammar has no emptied list of denies.
@@ -336,7 +569,8 @@ proptest! {
     }
 
     #[test]
-    fn an_empty_list_clears_and_a_later_one_adds(a in settings(), b in settings()) {
+    fn an_empty_list_clears_and_a_later_one_adds(a in settings(), mut b in settings()) {
+        b.reset = List::default();
         let mut empty = Settings::default();
         empty.devices.emptied = Some(origin("none"));
         let cleared = a.merge(empty);
@@ -358,7 +592,25 @@ proptest! {
     }
 
     #[test]
-    fn the_highest_value_wins_and_remembers_the_others(a in settings(), b in settings()) {
+    fn what_is_reset_is_as_if_it_had_never_been_stated(a in settings(), b in settings()) {
+        let named: Vec<String> = b.reset.values().cloned().collect();
+        let merged = a.clone().merge(b.clone());
+        let is_reset = |key: &str| named.iter().any(|name| covers(name, key));
+        let (lower, higher) = (a.stated(), b.stated());
+        for (key, origin) in merged.stated() {
+            let own = higher.contains(&(key.clone(), origin.clone()));
+            let from_below = lower.contains(&(key.clone(), origin));
+            prop_assert!(own || (from_below && (!is_reset(&key) || key == "filesystem.deny")));
+        }
+        // And no shadow is left of it.
+        if is_reset("nice") {
+            prop_assert_eq!(merged.nice, b.nice);
+        }
+    }
+
+    #[test]
+    fn the_highest_value_wins_and_remembers_the_others(a in settings(), mut b in settings()) {
+        b.reset = List::default();
         let (low, high) = (a.nice.clone(), b.nice.clone());
         let merged = a.merge(b).nice;
         match (low, high) {

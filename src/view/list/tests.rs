@@ -18,6 +18,7 @@ fn policy(id: &str, name: Option<&str>, command: &str, layers: &[Layer]) -> Poli
             ..Settings::default()
         },
         files: layers.iter().map(|layer| (*layer, format!("/{layer}/{id}.toml"))).collect(),
+        unmet: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::{env, fs};
 use super::*;
 use crate::host::HostFs;
 use crate::manifest;
+use crate::model::condition::{Condition, Fact};
 use crate::model::facts::{HostFacts, KernelFacts, WaylandSocket, XDisplay};
 use crate::model::manifest::Settings;
 use crate::model::origin::Sourced;
@@ -103,6 +104,7 @@ fn policy() -> Policy {
         id: lower.id.unwrap().value,
         settings: lower.settings.merge(upper.settings),
         files: vec![(Layer::Vendor, shipped.to_owned()), (Layer::User, own.to_owned())],
+        unmet: Vec::new(),
     }
 }
 
@@ -257,6 +259,14 @@ fn hostile_text_is_written_out_in_every_field() {
     let flag = Origin { layer: Layer::CommandLine, file: EVIL.into(), line: 0, column: 0 };
     policy.settings.name = Some(Sourced::new(evil(), origin.clone()));
     policy.files.push((Layer::User, evil()));
+    let condition = Condition { fact: Fact::Desktop, any_of: vec!["gnome".to_owned()] };
+    policy.unmet.push(Unmet {
+        layer: Layer::User,
+        file: evil(),
+        condition: Sourced::new(condition, origin.clone()),
+        here: vec![evil()],
+    });
+    policy.settings.lock.push(Sourced::new("nice".to_owned(), origin.clone()));
     policy.settings.environment_set.insert(evil(), Sourced::new(evil(), flag.clone()));
     policy.settings.environment_pass.push(Sourced::new(evil(), origin.clone()));
     policy.settings.home.kind = Some(Sourced::new(HomeKind::Ephemeral, flag.clone()));
@@ -304,6 +314,39 @@ fn hostile_text_is_written_out_in_every_field() {
     let data = shown.json().to_string();
     assert_eq!(data.chars().find(|&c| is_hostile(c)), None, "{data}");
     assert!(!data.contains("\\u001b"), "{data}");
+}
+
+#[test]
+fn files_that_do_not_count_and_locks_stand_at_the_top() {
+    let mut policy = policy();
+    let plan = resolved(&policy);
+    let origin = |layer, file: &str| Origin { layer, file: file.into(), line: 3, column: 9 };
+    let own = "/home/ada/.config/pinfold/global.toml";
+    let condition =
+        Condition { fact: Fact::Desktop, any_of: vec!["gnome".to_owned(), "kde".to_owned()] };
+    policy.unmet.push(Unmet {
+        layer: Layer::User,
+        file: own.to_owned(),
+        condition: Sourced::new(condition, origin(Layer::User, own)),
+        here: vec!["sway".to_owned()],
+    });
+    let admin = "/etc/pinfold/global.toml";
+    policy.files.insert(1, (Layer::Admin, admin.to_owned()));
+    policy.settings.lock.push(Sourced::new("network".to_owned(), origin(Layer::Admin, admin)));
+    let shown = Shown::of(&policy, &plan, 7);
+    let text = stripped(&shown, 120);
+    let lines: Vec<&str> = text.lines().skip(4).take(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "  not used: ~/.config/pinfold/global.toml (user): it is for desktop gnome or kde; \
+             here it is sway",
+            "  locked by global.toml:3 (admin): network",
+        ]
+    );
+    let json = shown.json();
+    assert_eq!(json["unused"][0]["wanted"], serde_json::json!(["gnome", "kde"]));
+    assert_eq!(json["locked"][0]["origin"]["line"], 3);
 }
 
 #[test]
