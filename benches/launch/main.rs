@@ -128,12 +128,39 @@ fn launches(options: &Options, scratch: &Scratch) -> Result<Vec<Table>, String> 
         &manifest,
         &[],
     )?);
+    if let Some(table) = with_bus(options, scratch)? {
+        tables.push(table);
+    }
     for count in &options.grants {
         let manifest = scratch.grants(*count, &options.stamp)?;
         tables.push(pair(options, &format!("{count} grants"), &manifest, &["--disable-userns"])?);
     }
 
     Ok(tables)
+}
+
+/// The viewer with a session bus that is filtered; the peer's filter is
+/// xdg-dbus-proxy. None where no bus runs.
+fn with_bus(options: &Options, scratch: &Scratch) -> Result<Option<Table>, String> {
+    let Ok(address) = std::env::var("DBUS_SESSION_BUS_ADDRESS") else { return Ok(None) };
+    let name = "org.freedesktop.Notifications";
+    let text = format!("{APPLICATION}\n[bus.session]\ntalk = [\"{name}\"]\n");
+    let manifest = scratch.manifest("org.example.Bus", &options.stamp, &text)?;
+    let pinfold = Command::new(
+        "pinfold",
+        &options.program,
+        ["run", "--quiet", &manifest].map(str::to_owned).to_vec(),
+    );
+    pinfold.once()?;
+    let socket = scratch.folder.path().join("proxy").display().to_string();
+    let extra = ["--disable-userns"];
+    let mut peer = peer::bubblewrap(&options.program, &manifest, &extra, None, Some(&socket))?;
+    peer.rename("bubblewrap, xdg-dbus-proxy");
+    let talk = format!("--talk={name}");
+    peer.proxy =
+        Some(rounds::Proxy { arguments: [address, socket, "--filter".to_owned(), talk].to_vec() });
+    let figures = rounds::run(&[peer, pinfold], options.rounds)?;
+    Ok(Some(Table { title: "a document viewer's manifest with a session bus".to_owned(), figures }))
 }
 
 /// What the viewers of the catalogue state.
@@ -157,7 +184,7 @@ fn pair(options: &Options, title: &str, manifest: &str, extra: &[&str]) -> Resul
     );
     // The first run makes the application's home, which the peer needs too.
     pinfold.once()?;
-    let peer = peer::bubblewrap(&options.program, manifest, extra, None)?;
+    let peer = peer::bubblewrap(&options.program, manifest, extra, None, None)?;
     let bare = Command::new("no sandbox", &options.stamp, Vec::new());
     let figures = rounds::run(&[peer, pinfold, bare], options.rounds)?;
     Ok(Table { title: title.to_owned(), figures })

@@ -10,12 +10,14 @@ use pinfold::model::plan::{Action, Kind, Plan, Slot};
 use crate::rounds::Command;
 
 /// The command that gives an application the plan of `manifest`, with this
-/// filter of system calls or with the plan's own.
+/// filter of system calls or with the plan's own, and this socket in the place
+/// of the session bus.
 pub fn bubblewrap(
     pinfold: &Path,
     manifest: &str,
     extra: &[&str],
     filter: Option<&[u8]>,
+    bus: Option<&str>,
 ) -> Result<Command, String> {
     let output = std::process::Command::new(pinfold)
         .args(["plan", "--json", manifest])
@@ -25,7 +27,7 @@ pub fn bubblewrap(
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let plan: Plan = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
-    let mut words = Words { list: Vec::new(), held: Vec::new() };
+    let mut words = Words { list: Vec::new(), held: Vec::new(), bus };
     words.plan(&plan, filter)?;
     words.list.extend(extra.iter().map(|word| (*word).to_owned()));
     words.add(["--", plan.process.program.as_str()]);
@@ -36,12 +38,14 @@ pub fn bubblewrap(
     Ok(command)
 }
 
-struct Words {
+struct Words<'a> {
     list: Vec<String>,
     held: Vec<OwnedFd>,
+    /// The socket that the proxy before the session bus makes.
+    bus: Option<&'a str>,
 }
 
-impl Words {
+impl Words<'_> {
     fn add<const N: usize>(&mut self, words: [&str; N]) {
         self.list.extend(words.map(str::to_owned));
     }
@@ -127,8 +131,11 @@ impl Words {
             Action::Close { kind: Kind::Folder, .. } => {
                 self.add(["--tmpfs", dest, "--remount-ro", dest])
             }
-            // The peer's proxy makes its own.
-            Action::Listen { .. } => {}
+            Action::Listen { .. } => {
+                if let Some(socket) = self.bus {
+                    self.add(["--bind", socket, dest]);
+                }
+            }
             Action::Proc { .. } => self.add(["--proc", dest]),
             Action::ReadOnly { .. } => self.add(["--ro-bind", dest, dest]),
             Action::Tmpfs { .. }

@@ -1,6 +1,7 @@
 //! Rounds of whole processes.
 
 use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -14,7 +15,34 @@ pub struct Command {
     arguments: Vec<String>,
     environment: Option<Vec<(String, String)>>,
     /// Descriptors that the command inherits; kept open as long as it is used.
-    pub held: Vec<std::os::fd::OwnedFd>,
+    pub held: Vec<OwnedFd>,
+    /// A filter before a bus that has to be ready first.
+    pub proxy: Option<Proxy>,
+}
+
+/// xdg-dbus-proxy, started before a command and ended after it.
+pub struct Proxy {
+    /// Its arguments after the descriptor.
+    pub arguments: Vec<String>,
+}
+
+impl Proxy {
+    /// Starts it and waits until it is ready. It ends when the pipe closes.
+    fn start(&self) -> Result<(std::process::Child, OwnedFd), String> {
+        let (ours, theirs) = rustix::pipe::pipe().map_err(|errno| errno.to_string())?;
+        rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)
+            .map_err(|errno| errno.to_string())?;
+        let child = std::process::Command::new("/usr/bin/xdg-dbus-proxy")
+            .arg(format!("--fd={}", theirs.as_raw_fd()))
+            .args(&self.arguments)
+            .spawn()
+            .map_err(|error| format!("xdg-dbus-proxy: {error}"))?;
+        drop(theirs);
+        match rustix::io::read(&ours, &mut [0; 1]) {
+            Ok(1) => Ok((child, ours)),
+            _ => Err("xdg-dbus-proxy did not become ready".to_owned()),
+        }
+    }
 }
 
 impl Command {
@@ -26,6 +54,7 @@ impl Command {
             arguments,
             environment: None,
             held: Vec::new(),
+            proxy: None,
         }
     }
 
@@ -71,10 +100,15 @@ impl Command {
     pub fn once(&self) -> Result<(u64, u64), String> {
         let mut command = self.process()?;
         let begin = now();
+        let proxy = self.proxy.as_ref().map(Proxy::start).transpose()?;
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", self.name))?;
         let mut stamp = [0; 8];
         let read = child.stdout.take().map(|mut pipe| pipe.read_exact(&mut stamp));
         let status = child.wait().map_err(|error| error.to_string())?;
+        if let Some((mut child, pipe)) = proxy {
+            drop(pipe);
+            child.wait().map_err(|error| error.to_string())?;
+        }
         let end = now();
         if !status.success() || !matches!(read, Some(Ok(()))) {
             let mut why = String::new();
