@@ -32,6 +32,9 @@ pub struct Arguments {
     pub left_out: Vec<String>,
 }
 
+/// What the content for `--seccomp` is called.
+pub const FILTER: &str = "the system call filter";
+
 /// The device files that `--dev` shows.
 const MADE_BY_DEV: [&str; 6] =
     ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
@@ -63,7 +66,7 @@ pub fn arguments(plan: &Plan, extra: &[&str]) -> Arguments {
     match seccomp::Arch::native() {
         Some(arch) => {
             all.add(["--seccomp"]);
-            all.content("the system call filter", filter(plan, arch));
+            all.content(FILTER, filter(plan, arch));
         }
         None => all.left_out.push("the system call filter: none for this processor".to_owned()),
     }

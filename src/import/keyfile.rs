@@ -1,8 +1,6 @@
 //! GLib's key files, as far as Flatpak uses them: groups, keys, lists that
 //! end in `;`, comments. With the place of every key.
 
-use std::ops::Range;
-
 use crate::report::Diagnostic;
 
 use super::report::Place;
@@ -19,8 +17,6 @@ pub struct Pair {
     pub value: String,
     /// Where.
     pub place: Place,
-    /// The bytes of the value in the file.
-    pub span: Range<usize>,
 }
 
 /// Reads a key file.
@@ -59,14 +55,11 @@ pub fn parse(text: &Text) -> Result<Vec<Pair>, Diagnostic> {
                 .error(line.span(), "a key stands before the first heading", "")
                 .hint("is this a Flatpak metadata or override file?"));
         };
-        let start = line.start + key.len() + 1 + (value.len() - value.trim_start().len());
-        let value = value.trim();
         pairs.push(Pair {
             group: group.clone(),
             key: key.trim().to_owned(),
-            value: value.to_owned(),
+            value: value.trim().to_owned(),
             place: line.place,
-            span: start..start + value.len(),
         });
     }
     Ok(pairs)
@@ -131,7 +124,6 @@ mod tests {
         assert_eq!(pairs.len(), 3);
         assert_eq!((pairs[0].group.as_str(), pairs[0].key.as_str()), ("A b", "key"));
         assert_eq!(pairs[0].value, "x y");
-        assert_eq!(&text[pairs[0].span.clone()], "x y");
         assert_eq!(pairs[1].items(), ["a", "b;c", "d"]);
         assert_eq!((pairs[2].place.line, pairs[2].value.as_str()), (7, "q=r"));
         assert_eq!(read("[A]\nx=a\\sb\\\\c\\nd").unwrap()[0].text(), "a b\\c\nd");

@@ -12,6 +12,7 @@ mod degraded;
 mod distributions;
 mod files;
 mod golden;
+mod imports;
 mod keys;
 mod laws;
 mod seen;

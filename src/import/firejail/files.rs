@@ -5,7 +5,8 @@ use super::super::grants::{self, Grant, Right};
 use super::super::report::{Finding, Place, Report, Verdict};
 use super::Sockets;
 use super::lines::Directive;
-use super::paths::{self, Where, matches, may_hold};
+use super::paths::{self, Where, holds, matches, may_hold};
+use crate::model::path::PathExpr;
 
 /// What of a home that is shown whole is granted: all that is not hidden.
 const VISIBLE: &str = "~/*";
@@ -49,8 +50,15 @@ pub struct Files {
 /// A path that is granted.
 #[derive(Debug, Clone)]
 struct Granted {
-    path: String,
+    path: PathExpr,
     writable: bool,
+}
+
+impl Granted {
+    /// Whether a path can be in it, or it in the path.
+    fn meets(&self, path: &PathExpr) -> bool {
+        holds(&self.path, path) || holds(path, &self.path)
+    }
 }
 
 /// Whether a path without patterns is another, or certainly holds it.
@@ -287,7 +295,7 @@ impl Files {
             report.entries[named.entry].finding = deny(draft, named, &granted);
         }
         if let Some(cache) = &self.private_cache
-            && granted.iter().any(|grant| may_hold(&grant.path, &cache.path))
+            && granted.iter().any(|grant| may_hold(grant.path.as_str(), &cache.path))
         {
             grants::deny(draft, &cache.path, &cache.place);
             report.entries[cache.entry].finding = Finding::less("the cache is closed");
@@ -317,7 +325,7 @@ impl Files {
         let place = Place { file: report.file.clone(), line: 0 };
         let grant = Grant { path: VISIBLE, right: Right::Write, exec: false, place: &place };
         grants::state(draft, &grant);
-        granted.push(Granted { path: VISIBLE.to_owned(), writable: true });
+        granted.extend(PathExpr::parse(VISIBLE).map(|path| Granted { path, writable: true }));
         report.unsaid(
             "home",
             Finding::less(
@@ -372,7 +380,8 @@ impl Files {
         let exec = !is_home || !self.no_exec;
         let finding = grants::state(draft, &Grant { path, right, exec, place: &named.place });
         if finding.verdict != Verdict::Dropped {
-            granted.push(Granted { path: path.to_owned(), writable: right != Right::Read });
+            let writable = right != Right::Read;
+            granted.extend(PathExpr::parse(path).map(|path| Granted { path, writable }));
         }
         finding
     }
@@ -382,7 +391,7 @@ impl Files {
         for named in &self.mkdir {
             let is_file = report.entries[named.entry].text.starts_with("mkfile");
             let whole = self.whitelist.iter().any(|(other, _)| other.path == named.path);
-            let inside = granted.iter().any(|grant| may_hold(&grant.path, &named.path));
+            let inside = granted.iter().any(|grant| may_hold(grant.path.as_str(), &named.path));
             report.entries[named.entry].finding = if is_file {
                 Finding::less("a file is not made; it is granted where it is there")
             } else if whole {
@@ -404,8 +413,10 @@ impl Files {
         }
         // What lies beneath it is granted for reading only. Of what holds it a
         // part cannot be kept from being changed.
-        let meets = |grant: &&Granted| may_hold(&grant.path, path) || may_hold(path, &grant.path);
-        let mut met = granted.iter().filter(meets).peekable();
+        let Ok(expr) = PathExpr::parse(path) else {
+            return Finding::no_limit("it cannot be named in a manifest");
+        };
+        let mut met = granted.iter().filter(|grant| grant.meets(&expr)).peekable();
         if met.peek().is_none() {
             return Finding::exact("nothing of it is granted for writing");
         }
@@ -440,8 +451,9 @@ impl Files {
 fn deny(draft: &mut Draft, named: &Named, granted: &[Granted]) -> Finding {
     let path = named.path.as_str();
     let within = |place: &str| may_hold(place, path);
-    let meets = |grant: &Granted| may_hold(&grant.path, path) || may_hold(path, &grant.path);
-    if granted.iter().any(meets) {
+    let met = PathExpr::parse(path)
+        .is_ok_and(|path| granted.iter().any(|grant| grant.meets(&path)));
+    if met {
         return close(draft, path, &named.place, granted);
     }
     if !path.starts_with('/') {
@@ -468,8 +480,8 @@ fn close(draft: &mut Draft, path: &str, place: &Place, granted: &[Granted]) -> F
     if finding.verdict == Verdict::Exact {
         return finding;
     }
-    for grant in granted.iter().filter(|grant| may_hold(path, &grant.path)) {
-        grants::deny(draft, &grant.path, place);
+    for grant in granted.iter().filter(|grant| may_hold(path, grant.path.as_str())) {
+        grants::deny(draft, grant.path.as_str(), place);
     }
     Finding::near("denied with what is granted in it")
 }

@@ -86,6 +86,11 @@ pub fn may_hold(outer: &str, inner: &str) -> bool {
     let (Ok(outer), Ok(inner)) = (PathExpr::parse(outer), PathExpr::parse(inner)) else {
         return false;
     };
+    holds(&outer, &inner)
+}
+
+/// The same for paths that are read already.
+pub fn holds(outer: &PathExpr, inner: &PathExpr) -> bool {
     if outer.base != inner.base {
         // The folders of xdg words lie in the home, in places that are not
         // hidden; which of these they are is the host's to say.
