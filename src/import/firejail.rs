@@ -140,7 +140,7 @@ fn rest(draft: &mut Draft, report: &mut Report, words: &Words, sockets: Sockets,
         report.unsaid("graphics", Finding::exact("nothing in the profile takes it away"));
     }
     match words.user_bus {
-        _ if !sockets.bus => {}
+        Mode::Unsaid if !sockets.bus => {}
         Mode::Unsaid => {
             let finding = bus::whole_session(draft, place);
             report.unsaid("session bus", finding);
@@ -163,6 +163,15 @@ fn rest(draft: &mut Draft, report: &mut Report, words: &Words, sockets: Sockets,
             }
         }
         Mode::None => {}
+    }
+    for (start, mode) in [("dbus-user.", words.user_bus), ("dbus-system.", words.system_bus)] {
+        // Rules count only beside `filter`.
+        let of_bus = |entry: &&mut super::report::Entry| entry.text.starts_with(start);
+        if mode != Mode::Filter {
+            for entry in report.entries.iter_mut().filter(of_bus) {
+                entry.finding = Finding::moot("without `filter` a rule has no effect");
+            }
+        }
     }
     if words.nested() {
         draft.set("syscalls.nested", quoted("browser"), place);

@@ -253,7 +253,8 @@ impl Reading {
 
     fn socket(&mut self, pair: &Pair, items: &[Item], item: &Item) -> Finding {
         let (draft, place) = (&mut self.draft, &pair.place);
-        let fallback = items.iter().any(|other| other.name == "fallback-x11" && !other.negated);
+        let fallback = items.iter().rfind(|other| other.name == "fallback-x11");
+        let fallback = fallback.is_some_and(|other| !other.negated);
         match (item.name.as_str(), item.negated) {
             ("x11", false) if fallback || item.condition.is_some() => {
                 draft.set("display.x11", quoted("fallback"), place);

@@ -14,7 +14,8 @@
 //! can be started; each of them is reported as allowing more.
 //!
 //! `text` reads files and refuses what is no plain text; `draft` writes the
-//! manifest; `grants` knows which grants of files a manifest can hold;
+//! manifest; `grants` knows which grants of files a manifest can hold, `overlap`
+//! which of them can lie in others;
 //! `keyfile` and `yaml` are the grammars that have no parser here otherwise.
 
 mod bubblejail;
@@ -24,6 +25,7 @@ mod firejail;
 mod flatpak;
 mod grants;
 mod keyfile;
+mod overlap;
 pub mod report;
 mod snap;
 mod text;

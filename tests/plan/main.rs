@@ -13,6 +13,7 @@ mod distributions;
 mod files;
 mod golden;
 mod imports;
+mod imports_laws;
 mod keys;
 mod laws;
 mod seen;

@@ -1,12 +1,14 @@
 //! What all paths of a profile come to together.
 
+use crate::model::path::PathExpr;
+
 use super::super::draft::Draft;
 use super::super::grants::{self, Grant, Right};
+use super::super::overlap;
 use super::super::report::{Finding, Place, Report, Verdict};
 use super::Sockets;
 use super::lines::Directive;
-use super::paths::{self, Where, holds, matches, may_hold};
-use crate::model::path::PathExpr;
+use super::paths::{self, Where, matches, may_hold};
 
 /// What of a home that is shown whole is granted: all that is not hidden.
 const VISIBLE: &str = "~/*";
@@ -57,7 +59,7 @@ struct Granted {
 impl Granted {
     /// Whether a path can be in it, or it in the path.
     fn meets(&self, path: &PathExpr) -> bool {
-        holds(&self.path, path) || holds(path, &self.path)
+        overlap::may_hold(&self.path, path) || overlap::may_hold(path, &self.path)
     }
 }
 
@@ -239,7 +241,8 @@ impl Files {
                 if !path.starts_with('/') {
                     self.narrowed = true;
                 }
-                if self.nowhitelist.iter().any(|not| matches(not, &path)) {
+                let taken = |not: &String| may_hold(not, &path) && may_hold(&path, not);
+                if self.nowhitelist.iter().any(taken) {
                     Finding::exact("a nowhitelist further up takes it out")
                 } else {
                     let named = Named { path, place: place.clone(), entry };
@@ -284,6 +287,12 @@ impl Files {
             };
         }
         self.made(draft, report, &mut granted);
+        for (named, _) in self.whitelist.iter().filter(|(_, read_only)| *read_only) {
+            let finding = self.keep_unchanged(draft, named, &granted);
+            if finding.verdict != Verdict::Exact {
+                report.entries[named.entry].finding = finding;
+            }
+        }
         for named in &self.read_only {
             report.entries[named.entry].finding = self.keep_unchanged(draft, named, &granted);
         }
@@ -365,19 +374,29 @@ impl Files {
         if ["/proc", "/sys"].iter().any(|place| may_hold(place, path)) {
             return Finding::near("the sandbox decides what is seen there");
         }
-        let holds = |list: &[Named]| list.iter().any(|outer| may_hold(&outer.path, path));
-        let is_home = !path.starts_with('/');
+        let only = self.whitelist.iter().filter(|(_, only)| *only).map(|(named, _)| named);
+        // Of two that meet, the later counts.
+        let given_back = |limit: &Named| {
+            let later = self.read_write.iter().filter(|other| other.entry > limit.entry);
+            later.into_iter().any(|outer| surely_holds(&outer.path, path))
+        };
+        let read_only = read_only
+            || only.into_iter().any(|outer| may_hold(&outer.path, path))
+            || self
+                .read_only
+                .iter()
+                .any(|outer| may_hold(&outer.path, path) && !given_back(outer));
         // Only the administrator writes there.
-        let is_system = ["/var", "/etc", "/opt"].iter().any(|place| may_hold(place, path));
-        let given_back = self.read_write.iter().any(|outer| surely_holds(&outer.path, path));
-        let is_read_only = read_only || is_system || (holds(&self.read_only) && !given_back);
+        let is_system = path.starts_with('/')
+            && ["/var", "/etc", "/opt"].iter().any(|place| may_hold(place, path));
+        let is_read_only = is_system || read_only;
         let makes = self.mkdir.iter().any(|made| made.path == path);
         let right = match (is_read_only, makes) {
             (true, _) => Right::Read,
             (false, true) => Right::Create,
             (false, false) => Right::Write,
         };
-        let exec = !is_home || !self.no_exec;
+        let exec = path.starts_with('/') || !self.no_exec;
         let finding = grants::state(draft, &Grant { path, right, exec, place: &named.place });
         if finding.verdict != Verdict::Dropped {
             let writable = right != Right::Read;
@@ -391,14 +410,14 @@ impl Files {
         for named in &self.mkdir {
             let is_file = report.entries[named.entry].text.starts_with("mkfile");
             let whole = self.whitelist.iter().any(|(other, _)| other.path == named.path);
-            let inside = granted.iter().any(|grant| may_hold(grant.path.as_str(), &named.path));
+            let inside =
+                granted.iter().any(|grant| surely_holds(grant.path.as_str(), &named.path));
             report.entries[named.entry].finding = if is_file {
                 Finding::less("a file is not made; it is granted where it is there")
             } else if whole {
                 Finding::exact("it is granted with `create`")
             } else if inside {
-                let named = Named { entry: named.entry, ..named.clone() };
-                self.grant(draft, &named, false, granted)
+                self.grant(draft, named, false, granted)
             } else {
                 Finding::near("nothing of the host is granted there; the application can make it in its own home")
             };
@@ -408,7 +427,8 @@ impl Files {
     /// What a path that may only be read comes to.
     fn keep_unchanged(&self, draft: &mut Draft, named: &Named, granted: &[Granted]) -> Finding {
         let path = named.path.as_str();
-        if self.read_write.iter().any(|other| matches(&other.path, path)) {
+        let later = self.read_write.iter().filter(|other| other.entry > named.entry);
+        if later.into_iter().any(|other| surely_holds(&other.path, path)) {
             return Finding::near("a read-write takes it back");
         }
         // What lies beneath it is granted for reading only. Of what holds it a

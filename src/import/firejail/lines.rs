@@ -46,10 +46,18 @@ struct Folder {
     fd: File,
 }
 
+/// What an `ignore` takes out.
+struct Ignored {
+    /// How the lines start.
+    start: String,
+    /// The condition in front of it.
+    condition: Option<String>,
+}
+
 /// A profile with its includes in their places.
 struct Expansion<'r> {
     folders: Vec<Folder>,
-    ignored: Vec<String>,
+    ignored: Vec<Ignored>,
     directives: Vec<Directive>,
     lines: usize,
     report: &'r mut Report,
@@ -112,10 +120,17 @@ impl Expansion<'_> {
             },
             None => (None, stripped),
         };
-        if self.ignored.iter().any(|start| rest.starts_with(start.as_str())) {
-            let moot = Finding::moot("an ignore further up takes it out");
-            self.report.add(&line.place, stripped, moot);
-            return Ok(());
+        let mut condition = condition;
+        let matching = self.ignored.iter().filter(|ignored| rest.starts_with(&ignored.start));
+        // One without a condition counts before those with one.
+        if let Some(ignored) = matching.min_by_key(|ignored| ignored.condition.is_some()) {
+            if ignored.condition.is_none() {
+                let moot = Finding::moot("an ignore further up takes it out");
+                self.report.add(&line.place, stripped, moot);
+                return Ok(());
+            }
+            // A grant that counts or does not, as if it had the condition.
+            condition.clone_from(&ignored.condition);
         }
         let (word, argument) = match rest.split_once([' ', '\t']) {
             Some((word, argument)) => (word, argument.trim()),
@@ -131,7 +146,7 @@ impl Expansion<'_> {
         match word {
             "include" => return self.include(text, line, argument, depth),
             "ignore" => {
-                let finding = self.ignore(condition.is_some(), argument);
+                let finding = self.ignore(condition, argument);
                 self.report.add(&line.place, stripped, finding);
             }
             _ => self.directives.push(Directive {
@@ -146,21 +161,21 @@ impl Expansion<'_> {
     }
 
     /// Under a condition, which may hold or not, nothing that limits is
-    /// ignored.
-    fn ignore(&mut self, is_conditional: bool, argument: &str) -> Finding {
+    /// ignored, and a grant becomes one under this condition.
+    fn ignore(&mut self, condition: Option<String>, argument: &str) -> Finding {
         if argument.is_empty() {
             return Finding::exact("it takes nothing out");
         }
         let word = argument.split([' ', '\t']).next().unwrap_or_default();
-        if is_conditional && !super::grants_something(word) {
+        if condition.is_some() && !super::grants_something(word) {
             return Finding::less("read as if the condition did not hold: the limit stays");
         }
-        self.ignored.push(argument.to_owned());
-        if is_conditional {
-            Finding::less("read as if the condition held: the grant is left out")
-        } else {
-            Finding::exact("lines that start so are left out")
-        }
+        let finding = match condition {
+            Some(_) => Finding::less("read as if the condition held: the grant is left out"),
+            None => Finding::exact("lines that start so are left out"),
+        };
+        self.ignored.push(Ignored { start: argument.to_owned(), condition });
+        finding
     }
 
     fn include(

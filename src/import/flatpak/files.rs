@@ -5,6 +5,7 @@ use crate::model::path::{Base, Glob, PathExpr};
 use super::super::draft::quoted;
 use super::super::grants::{self, Grant, Right};
 use super::super::keyfile::Pair;
+use super::super::overlap;
 use super::super::report::Finding;
 use super::Reading;
 
@@ -27,7 +28,7 @@ enum Named {
 struct Token {
     text: String,
     negated: bool,
-    /// The token without `!` and mode, for finding equal ones.
+    /// The token without `!` and mode, the same for names of the same place.
     key: String,
     named: Named,
     right: Right,
@@ -50,7 +51,11 @@ impl Token {
         };
         let unknown_mode = !matches!(mode.as_str(), "" | "rw" | "ro" | "create" | "reset");
         let named = named(&token);
-        Token { text: text.to_owned(), negated, key: token, named, right, resets, unknown_mode }
+        let key = match &named {
+            Named::Paths(paths) => paths.join(":"),
+            Named::Nothing(_) => token,
+        };
+        Token { text: text.to_owned(), negated, key, named, right, resets, unknown_mode }
     }
 
     fn paths(&self) -> &[String] {
@@ -132,20 +137,22 @@ fn named(token: &str) -> Named {
     }
 }
 
-/// Whether `inner` is at or beneath `outer`; for places of different words
-/// what is said of them, since only a host could tell.
-fn holds(outer: &str, inner: &str, between_words: impl Fn(Base) -> bool) -> bool {
-    let (Ok(outer), Ok(inner)) = (PathExpr::parse(outer), PathExpr::parse(inner)) else {
-        return false;
-    };
-    if outer.base != inner.base {
-        return between_words(outer.base);
+/// Whether `inner` can be at or beneath `outer`.
+fn may_hold(outer: &str, inner: &str) -> bool {
+    match (PathExpr::parse(outer), PathExpr::parse(inner)) {
+        (Ok(outer), Ok(inner)) => overlap::may_hold(&outer, &inner),
+        _ => false,
     }
-    outer.rest.is_empty()
-        || inner
-            .rest
-            .strip_prefix(&outer.rest)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether `inner` is at or beneath `outer` on most hosts.
+fn holds(outer: &str, inner: &str) -> bool {
+    match (PathExpr::parse(outer), PathExpr::parse(inner)) {
+        (Ok(outer), Ok(inner)) => {
+            overlap::may_hold(&outer, &inner) && !overlap::by_choice(&outer, &inner)
+        }
+        _ => false,
+    }
 }
 
 /// Reads the list.
@@ -165,7 +172,15 @@ pub fn read(reading: &mut Reading, pair: &Pair) {
         } else if token.negated {
             negated(reading, pair, token, &granted)
         } else {
-            grant(reading, pair, token)
+            let writable: Vec<&str> = tokens
+                .iter()
+                .enumerate()
+                .filter(|(other, token)| {
+                    !token.negated && token.right != Right::Read && !stands_again(&tokens, *other)
+                })
+                .flat_map(|(_, token)| token.paths().iter().map(String::as_str))
+                .collect();
+            grant(reading, pair, token, &writable)
         };
         reading.report.add(&pair.place, format!("filesystems={}", token.text), finding);
     }
@@ -179,7 +194,7 @@ fn stands_again(tokens: &[Token], at: usize) -> bool {
     !tokens[at].resets && tokens[at + 1..].iter().any(same)
 }
 
-fn grant(reading: &mut Reading, pair: &Pair, token: &Token) -> Finding {
+fn grant(reading: &mut Reading, pair: &Pair, token: &Token, writable: &[&str]) -> Finding {
     let paths = match &token.named {
         Named::Paths(paths) => paths,
         Named::Nothing(finding) => return finding.clone(),
@@ -187,18 +202,28 @@ fn grant(reading: &mut Reading, pair: &Pair, token: &Token) -> Finding {
     if token.unknown_mode {
         return Finding::no_grant("the mode behind the colon is not known here");
     }
+    // Of a folder that is granted for writing no part can be read-only.
+    let is_inside = |path: &String| writable.iter().any(|outer| holds(outer, path));
+    if token.right == Right::Read && paths.iter().any(is_inside) {
+        for path in paths.iter().filter(|path| is_inside(path)) {
+            grants::deny(&mut reading.draft, path, &pair.place);
+        }
+        return Finding::less(
+            "denied: a part of a folder that is granted for writing cannot be read-only",
+        );
+    }
     let mut findings: Vec<Finding> = Vec::new();
     for path in paths {
         let grant = Grant { path, right: token.right, exec: true, place: &pair.place };
         findings.push(grants::state(&mut reading.draft, &grant));
     }
-    match token.key.as_str() {
-        "host" => Finding::less(format!(
+    if findings.len() > 1 {
+        return Finding::less(format!(
             "of the host what can be granted: {}, but for protected places",
             HOST.join(", ")
-        )),
-        _ => findings.swap_remove(0),
+        ));
     }
+    findings.swap_remove(0)
 }
 
 fn negated(reading: &mut Reading, pair: &Pair, token: &Token, granted: &[&str]) -> Finding {
@@ -215,14 +240,13 @@ fn negated(reading: &mut Reading, pair: &Pair, token: &Token, granted: &[&str]) 
     };
     let is_inside = granted
         .iter()
-        .any(|outer| paths.iter().any(|path| outer != path && holds(outer, path, |_| true)));
+        .any(|outer| paths.iter().any(|path| may_hold(outer, path)));
     if reading.is_whole && !is_inside {
         return Finding::exact("nothing is granted that it would be in");
     }
-    let broad = |base| matches!(base, Base::Home | Base::Root);
     let narrower: Vec<String> = granted
         .iter()
-        .filter(|inner| paths.iter().any(|path| holds(path, inner, broad)))
+        .filter(|inner| paths.iter().any(|path| holds(path, inner)))
         .map(|inner| quoted(inner))
         .collect();
     for path in paths {
