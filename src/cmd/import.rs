@@ -27,12 +27,8 @@ pub fn main(options: &Import) -> Outcome {
         ImportFormat::Bubblejail => Format::Bubblejail,
         ImportFormat::Snap => Format::Snap,
     };
-    let request = Request {
-        format,
-        file: options.file.clone(),
-        id,
-        include: options.include_dir.clone(),
-    };
+    let request =
+        Request { format, file: options.file.clone(), id, include: options.include_dir.clone() };
     let imported = import::import(&request).map_err(|error| vec![error])?;
     let report = match options.report {
         ReportForm::Text => view::import::text(&imported.report),
@@ -55,8 +51,7 @@ pub fn main(options: &Import) -> Outcome {
 
 /// Writes a new file; one that is there is somebody's work.
 fn write(output: &Path, manifest: &str) -> Result<(), Diagnostic> {
-    let written = File::create_new(output)
-        .and_then(|mut file| file.write_all(manifest.as_bytes()));
+    let written = File::create_new(output).and_then(|mut file| file.write_all(manifest.as_bytes()));
     written.map_err(|error| {
         let message = format!("cannot write {}", output.display());
         Diagnostic::error(Code::Usage, message).because(error)

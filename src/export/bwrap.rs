@@ -158,8 +158,9 @@ impl Arguments {
             let what = "the buses: `pinfold bus-proxy` or xdg-dbus-proxy has to make their sockets";
             self.left_out.push(what.to_owned());
         }
-        let unexecutable =
-            |step: &&crate::model::plan::Step| matches!(step.action, Action::Bind { exec: false, .. });
+        let unexecutable = |step: &&crate::model::plan::Step| {
+            matches!(step.action, Action::Bind { exec: false, .. })
+        };
         if plan.tree.iter().any(|step| unexecutable(&step)) {
             self.left_out.push("that programs in some folders cannot be started".to_owned());
         }

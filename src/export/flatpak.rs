@@ -123,7 +123,8 @@ fn files(settings: &Settings, left_out: &mut Vec<String>) -> Vec<String> {
         for entry in list.values() {
             match token(&entry.path) {
                 Some(token) => drop(modes.insert(token, mode)),
-                None => left_out.push(format!("{}: Flatpak has no patterns and no such words", entry.path)),
+                None => left_out
+                    .push(format!("{}: Flatpak has no patterns and no such words", entry.path)),
             }
         }
     };
@@ -134,14 +135,19 @@ fn files(settings: &Settings, left_out: &mut Vec<String>) -> Vec<String> {
         modes.insert("home".to_owned(), "");
     }
     let mut list = vec!["!host:reset".to_owned()];
-    list.extend(modes.iter().map(|(token, mode)| format!("{}{mode}", item(&token.replace(':', "\\:")).replace("\\\\:", "\\:"))));
+    list.extend(modes.iter().map(|(token, mode)| format!("{}{mode}", item(&literal(token)))));
     for entry in files.deny.values() {
         match token(entry) {
-            Some(token) => list.push(format!("!{}", item(&token))),
+            Some(token) => list.push(format!("!{}", item(&literal(&token)))),
             None => left_out.push(format!("the denial of {entry}: Flatpak has no patterns")),
         }
     }
     list
+}
+
+/// A token in which no colon begins a mode.
+fn literal(token: &str) -> String {
+    token.replace('\\', "\\\\").replace(':', "\\:")
 }
 
 /// A path as a token, unless Flatpak has none for it.
@@ -198,10 +204,7 @@ fn rest(settings: &Settings, left_out: &mut Vec<String>) {
             left_out.push(what.to_owned());
         }
     };
-    say(
-        settings.portals.is_stated(),
-        "portals.allow: Flatpak lets every portal be asked",
-    );
+    say(settings.portals.is_stated(), "portals.allow: Flatpak lets every portal be asked");
     say(
         settings.nested.as_ref().is_some_and(|nested| nested.value != Nested::None),
         "syscalls.nested: sandboxes inside go through Flatpak's own portal",
@@ -215,8 +218,5 @@ fn rest(settings: &Settings, left_out: &mut Vec<String>) {
         settings.filesystem.read.values().any(|grant| grant.exec.is_some()),
         "exec: programs in every folder that is granted can be started",
     );
-    say(
-        settings.command.is_some(),
-        "command: the bundle's own program is run",
-    );
+    say(settings.command.is_some(), "command: the bundle's own program is run");
 }

@@ -236,7 +236,8 @@ impl Reading<'_> {
                 }
                 Some(path) => {
                     let inner = path.trim_start_matches("~/");
-                    let path = if start.is_empty() { path.to_owned() } else { format!("{start}{inner}") };
+                    let path =
+                        if start.is_empty() { path.to_owned() } else { format!("{start}{inner}") };
                     let path = if path == "~/" { "~".to_owned() } else { path };
                     grants::state(
                         &mut self.draft,
@@ -251,7 +252,9 @@ impl Reading<'_> {
     fn command(&mut self, key: &Key<'_>) {
         let words: Vec<&str> = match key.value.get_ref() {
             DeValue::String(text) => text.split_whitespace().collect(),
-            DeValue::Array(items) => items.iter().filter_map(|item| item.get_ref().as_str()).collect(),
+            DeValue::Array(items) => {
+                items.iter().filter_map(|item| item.get_ref().as_str()).collect()
+            }
             _ => Vec::new(),
         };
         let words: Vec<String> = words.into_iter().map(quoted).collect();
@@ -286,7 +289,9 @@ impl Reading<'_> {
         report.unsaid("home", Finding::near("a home of its own, which begins empty"));
         report.unsaid(
             "system",
-            Finding::less("of /opt and /etc only what is granted, or what every program needs, is seen"),
+            Finding::less(
+                "of /opt and /etc only what is granted, or what every program needs, is seen",
+            ),
         );
         report.unsaid("system calls", Finding::less("Pinfold's filter refuses more"));
     }

@@ -56,8 +56,12 @@ struct Reading {
 pub fn read(text: &Text, file: &Path, include: &[PathBuf]) -> Result<Read, Diagnostic> {
     let mut report = Report::new(&file.to_string_lossy());
     let directives = lines::expand(text, file, include, &mut report)?;
-    let mut reading =
-        Reading { draft: Draft::default(), report, files: Files::default(), words: Words::default() };
+    let mut reading = Reading {
+        draft: Draft::default(),
+        report,
+        files: Files::default(),
+        words: Words::default(),
+    };
     for directive in &directives {
         reading.directive(directive);
     }
@@ -80,7 +84,7 @@ impl Reading {
         let is_grant = grants_something(&directive.word);
         if directive.condition.is_some() && is_grant {
             // With no grant left the whole home would be shown instead.
-            self.files.note_whitelist(directive);
+            self.files.note_whitelist(directive, self.report.entries.len());
             let less = Finding::less("read as if the condition did not hold");
             self.report.add(&directive.place, &*directive.text, less);
             return;

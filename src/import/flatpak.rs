@@ -55,7 +55,8 @@ struct Reading {
 /// Reads a metadata or override file.
 pub fn read(text: &Text, file: &str) -> Result<Read, Diagnostic> {
     let pairs = keyfile::parse(text)?;
-    let is_whole = pairs.iter().any(|pair| matches!(pair.group.as_str(), "Application" | "Runtime"));
+    let is_whole =
+        pairs.iter().any(|pair| matches!(pair.group.as_str(), "Application" | "Runtime"));
     let unset = pairs
         .iter()
         .filter(|pair| pair.group == "Context" && pair.key == "unset-environment")
@@ -115,8 +116,13 @@ impl Reading {
                     Finding::no_grant("this version shows no USB devices")
                 },
             ),
-            group if group.starts_with("Extension") || group == "Extra Data" || group == "Build" => {
-                self.add(pair, Finding::moot("it is about the bundle, and programs here have none"));
+            group
+                if group.starts_with("Extension") || group == "Extra Data" || group == "Build" =>
+            {
+                self.add(
+                    pair,
+                    Finding::moot("it is about the bundle, and programs here have none"),
+                );
             }
             "Runtime" => self.add(pair, Finding::moot("it is about a runtime; there is none here")),
             "Instance" => self.add(pair, Finding::moot("it is about one run of the application")),
@@ -125,7 +131,9 @@ impl Reading {
             }
             "X-DConf" => self.add(
                 pair,
-                Finding::no_grant("settings are not carried over; the application begins with its own"),
+                Finding::no_grant(
+                    "settings are not carried over; the application begins with its own",
+                ),
             ),
             _ => self.add(pair, Finding::no_grant("the group is not known here")),
         }
@@ -262,7 +270,13 @@ impl Reading {
             }
             ("x11", negated) => {
                 let fallen = negated && fallback;
-                let mode = if fallen { "fallback" } else if negated { "never" } else { "shared" };
+                let mode = if fallen {
+                    "fallback"
+                } else if negated {
+                    "never"
+                } else {
+                    "shared"
+                };
                 draft.set("display.x11", quoted(mode), place);
                 Finding::exact("the same socket")
             }

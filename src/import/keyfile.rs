@@ -32,11 +32,12 @@ pub fn parse(text: &Text) -> Result<Vec<Pair>, Diagnostic> {
             continue;
         }
         if let Some(inner) = stripped.strip_prefix('[') {
-            let name = inner.strip_suffix(']').filter(|name| {
-                !name.is_empty() && !name.contains(['[', ']'])
-            });
+            let name = inner
+                .strip_suffix(']')
+                .filter(|name| !name.is_empty() && !name.contains(['[', ']']));
             let Some(name) = name else {
-                return Err(text.error(line.span(), "a group's heading is not closed", "here")
+                return Err(text
+                    .error(line.span(), "a group's heading is not closed", "here")
                     .hint("write it as in [Context]"));
             };
             group = Some(name.to_owned());
@@ -66,8 +67,8 @@ pub fn parse(text: &Text) -> Result<Vec<Pair>, Diagnostic> {
 }
 
 impl Pair {
-    /// The items of a list, escapes resolved but for `\:` and `\\`, which the
-    /// grammar of file systems has a use for.
+    /// The items of a list, GLib's escapes resolved. What is none of them stays
+    /// as it is.
     pub fn items(&self) -> Vec<String> {
         let mut items = Vec::new();
         let mut item = String::new();
@@ -78,6 +79,7 @@ impl Pair {
                 '\\' => match letters.next() {
                     Some(';') => item.push(';'),
                     Some('s') => item.push(' '),
+                    Some('\\') => item.push('\\'),
                     Some(other) => item.extend(['\\', other]),
                     None => item.push('\\'),
                 },

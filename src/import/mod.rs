@@ -128,12 +128,8 @@ pub fn import(request: &Request) -> Result<Imported, Diagnostic> {
     // too much for one manifest.
     if let Err(reports) = parse(manifest.as_bytes(), "the imported manifest", Layer::Vendor) {
         let why = reports.into_iter().next().map_or_else(String::new, |report| report.message);
-        let origin = Origin {
-            layer: Layer::CommandLine,
-            file: file.as_ref().into(),
-            line: 1,
-            column: 1,
-        };
+        let origin =
+            Origin { layer: Layer::CommandLine, file: file.as_ref().into(), line: 1, column: 1 };
         return Err(Diagnostic::error(Code::ImportResult, "no manifest can be made of this file")
             .at(&origin)
             .because(why));

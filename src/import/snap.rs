@@ -231,7 +231,9 @@ impl Reading {
             "home" => {
                 let grant = Grant { path: "~/*", right: Right::Write, exec: true, place };
                 grants::state(draft, &grant);
-                Finding::less("all of the home that is not hidden, but for protected places; programs in it cannot be started")
+                Finding::less(
+                    "all of the home that is not hidden, but for protected places; programs in it cannot be started",
+                )
             }
             "removable-media" => {
                 for path in ["/media", "/run/media", "/mnt"] {
@@ -306,15 +308,23 @@ impl Reading {
                 Finding::less("by the portal that keeps the screen on")
             }
             "ssh-keys" => {
-                grants::state(draft, &Grant { path: "~/.ssh", right: Right::Read, exec: false, place });
+                grants::state(
+                    draft,
+                    &Grant { path: "~/.ssh", right: Right::Read, exec: false, place },
+                );
                 Finding::less("the keys as files; the agent is not reached")
             }
             "gpg-keys" => {
-                grants::state(draft, &Grant { path: "~/.gnupg", right: Right::Read, exec: false, place });
+                grants::state(
+                    draft,
+                    &Grant { path: "~/.gnupg", right: Right::Read, exec: false, place },
+                );
                 Finding::less("the keys as files, for reading; the agent is not reached")
             }
             "bluez" => bus::name(draft, Bus::System, "org.bluez", Policy::Talk, place),
-            "content" => Finding::moot("the system's own files stand in place of those of other snaps"),
+            "content" => {
+                Finding::moot("the system's own files stand in place of those of other snaps")
+            }
             _ => Finding::no_grant("the interface has no counterpart here"),
         }
     }
@@ -324,7 +334,8 @@ impl Reading {
         let mut is_whole = true;
         let mut any = false;
         for (key, right) in [("read", Right::Read), ("write", Right::Write)] {
-            let list = attributes.and_then(|node| node.get(key)).map(Node::list).unwrap_or_default();
+            let list =
+                attributes.and_then(|node| node.get(key)).map(Node::list).unwrap_or_default();
             for path in list.iter().filter_map(Node::scalar) {
                 let path = match path.strip_prefix("$HOME") {
                     Some(rest) => format!("~{rest}"),

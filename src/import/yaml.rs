@@ -196,9 +196,9 @@ impl Parser<'_> {
     fn list(&mut self, indent: usize, depth: usize) -> Result<Value, Diagnostic> {
         let mut list = Vec::new();
         while let Some(row) = self.rows.get_mut(self.at).filter(|row| row.indent == indent) {
-            let Some(rest) = row.text.strip_prefix('-').filter(|rest| {
-                rest.is_empty() || rest.starts_with(' ')
-            }) else {
+            let Some(rest) =
+                row.text.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with(' '))
+            else {
                 break;
             };
             let inner = rest.trim_start().to_owned();
@@ -230,7 +230,10 @@ impl Parser<'_> {
     ) -> Result<Value, Diagnostic> {
         if rest.is_empty() {
             let deeper = self.rows.get(self.at).filter(|next| {
-                next.indent > indent || (next.indent == indent && is_item(&next.text) && !is_item(&self.rows[row].text))
+                next.indent > indent
+                    || (next.indent == indent
+                        && is_item(&next.text)
+                        && !is_item(&self.rows[row].text))
             });
             return match deeper.map(|next| next.indent) {
                 Some(deeper) => Ok(self.node(deeper, depth + 1)?.value),
@@ -333,7 +336,16 @@ mod tests {
 
     #[test]
     fn what_is_beyond_is_refused() {
-        for text in ["a: &x 1", "a: *x", "a: !t 1", "a: {b: c}", "nothing", "a: 1\na: 2", "a:\n\t- b", "a: [b"] {
+        for text in [
+            "a: &x 1",
+            "a: *x",
+            "a: !t 1",
+            "a: {b: c}",
+            "nothing",
+            "a: 1\na: 2",
+            "a:\n\t- b",
+            "a: [b",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
         let deep: String = (0..100).map(|n| format!("{}a:\n", " ".repeat(n))).collect();

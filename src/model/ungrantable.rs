@@ -4,7 +4,8 @@ use super::path::AbsPath;
 
 /// Sockets of the X server and of its session lie in /tmp, in folders of
 /// these names.
-const SOCKETS: [&str; 4] = ["/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/.XIM-unix", "/tmp/.font-unix"];
+const SOCKETS: [&str; 4] =
+    ["/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/.XIM-unix", "/tmp/.font-unix"];
 
 /// Folders of which only what is in them can be granted.
 const BROAD: [&str; 4] = ["/etc", "/tmp", "/var/tmp", "/var"];

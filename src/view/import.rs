@@ -66,12 +66,8 @@ fn row(out: &mut String, place: &str, entry: &Entry) {
         place => format!("{}: ", escape::safe(place)),
     };
     let _ = writeln!(out, "{place}{shown}");
-    let _ = writeln!(
-        out,
-        "    {}{allows}: {}",
-        finding.verdict.word(),
-        escape::safe(&finding.reason)
-    );
+    let _ =
+        writeln!(out, "    {}{allows}: {}", finding.verdict.word(), escape::safe(&finding.reason));
 }
 
 /// The report for programs.

@@ -47,7 +47,7 @@ fn imports_are_as_reviewed() {
     let mut wrong = Vec::new();
     for (format, name) in SOURCES {
         let imported = imported(format, &source(name));
-        let folder = format!("{}/", source("").display());
+        let folder = source("").display().to_string();
         let report = view::import::text(&imported.report).replace(&folder, "");
         let stem = name.replace('/', "-");
         for (ending, text) in [("toml", imported.manifest), ("txt", report)] {
@@ -74,8 +74,10 @@ fn statements(format: Format, text: &str) -> BTreeSet<u32> {
             Format::Flatpak => !line.starts_with('['),
             Format::Firejail => true,
             // Of lists over several lines the items count.
-            Format::Bubblejail => line.trim_end_matches(['[', ']', ' ']).contains(['"', '=', ']'])
-                || line.starts_with('['),
+            Format::Bubblejail => {
+                line.trim_end_matches(['[', ']', ' ']).contains(['"', '=', ']'])
+                    || line.starts_with('[')
+            }
             Format::Snap => {
                 line.starts_with("- ") || line.split_once(": ").is_some_and(|(_, v)| !v.is_empty())
             }
@@ -149,12 +151,15 @@ fn imports_plan_on_every_host() {
     }
 }
 
-/// Profiles as a distribution has them, where they are installed: with
-/// `PINFOLD_FULL` all of them, otherwise some.
+/// Profiles as a distribution has them, where they are installed: a dozen,
+/// with `PINFOLD_FULL` a hundred, with `PINFOLD_PROFILES=all` every one, which
+/// takes minutes. (Debian's firejail-profiles brings a set-user-id program
+/// with it, so the tests do not install it by themselves.)
 #[test]
 fn installed_profiles_import_and_plan() {
     let Ok(entries) = fs::read_dir("/etc/firejail") else {
-        println!("skipped: no firejail profiles are installed");
+        let why = "firejail's profiles are not installed";
+        println!("SKIP plan::imports::installed_profiles_import_and_plan: {why}");
         return;
     };
     let mut files: Vec<PathBuf> = entries
@@ -162,8 +167,15 @@ fn installed_profiles_import_and_plan() {
         .filter(|path| path.extension().is_some_and(|ending| ending == "profile"))
         .collect();
     files.sort();
-    let full = std::env::var("PINFOLD_FULL").is_ok_and(|full| full == "1");
-    let step = if full { 1 } else { (files.len() / 12).max(1) };
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|is| is == value);
+    let wanted = if is("PINFOLD_PROFILES", "all") {
+        files.len()
+    } else if is("PINFOLD_FULL", "1") {
+        100
+    } else {
+        12
+    };
+    let step = (files.len() / wanted.max(1)).max(1);
     let hosts = all();
     let (mut verdicts, mut allows, mut count, mut refused) = ([0; 3], [0; 3], 0, 0);
     let mut reasons: std::collections::BTreeMap<String, usize> = Default::default();
@@ -194,7 +206,8 @@ fn installed_profiles_import_and_plan() {
         for entry in &imported.report.entries {
             if entry.finding.verdict != Verdict::Exact {
                 let of = if entry.place.file == imported.report.file { "own" } else { "included" };
-                let key = format!("{of}: {}: {}", entry.finding.verdict.word(), entry.finding.reason);
+                let key =
+                    format!("{of}: {}: {}", entry.finding.verdict.word(), entry.finding.reason);
                 *reasons.entry(key).or_default() += 1;
             }
         }
@@ -207,5 +220,5 @@ fn installed_profiles_import_and_plan() {
     for (reason, count) in reasons.iter().take(30) {
         println!("{count:>6}  {reason}");
     }
-    assert!(count >= 12 && refused * 50 <= count, "{refused} are refused");
+    assert!(count >= 1 && refused * 50 <= count, "{refused} are refused");
 }

@@ -82,9 +82,7 @@ fn granted(settings: &Settings, path: &str) -> May {
     if files.deny.values().any(|expr| covers(&place(expr), path)) {
         return May::Nothing;
     }
-    let has = |list: &List<PathGrant>| {
-        list.values().any(|grant| covers(&place(&grant.path), path))
-    };
+    let has = |list: &List<PathGrant>| list.values().any(|grant| covers(&place(&grant.path), path));
     let shared = settings.home.kind.as_ref().is_some_and(|kind| kind.value == HomeKind::Shared);
     if has(&files.write) || has(&files.create) || (shared && path.starts_with(HOME)) {
         May::Write
@@ -107,9 +105,32 @@ fn settings(format: Format, name: &str, text: &str) -> Settings {
 // --- Flatpak --------------------------------------------------------------------
 
 const TOKENS: [&str; 26] = [
-    "home", "~", "host", "~/a", "~/a/b", "home/ab", "~/.a", "xdg-music", "xdg-music/x",
-    "xdg-videos", "xdg-config", "xdg-config/x", "/srv/a", "/srv", "/media", "/etc", "/etc/a",
-    "/home/ada/a", "/home/ada", "/var", "/tmp", "/tmp/a", "~/a?", "~/*", "~/a/../..", "/opt//a/",
+    "home",
+    "~",
+    "host",
+    "~/a",
+    "~/a/b",
+    "home/ab",
+    "~/.a",
+    "xdg-music",
+    "xdg-music/x",
+    "xdg-videos",
+    "xdg-config",
+    "xdg-config/x",
+    "/srv/a",
+    "/srv",
+    "/media",
+    "/etc",
+    "/etc/a",
+    "/home/ada/a",
+    "/home/ada",
+    "/var",
+    "/tmp",
+    "/tmp/a",
+    "~/a?",
+    "~/*",
+    "~/a/../..",
+    "/opt//a/",
 ];
 
 /// Where a token leads, if Flatpak grants anything by it.
@@ -118,7 +139,8 @@ fn flatpak_places(token: &str) -> Vec<String> {
     if clean.contains(&"..") {
         return Vec::new();
     }
-    let rest = |from: usize| clean[from..].iter().map(|part| format!("/{part}")).collect::<String>();
+    let rest =
+        |from: usize| clean[from..].iter().map(|part| format!("/{part}")).collect::<String>();
     if token.starts_with('/') {
         let path = rest(0);
         return if covers("/etc", &path) || path.is_empty() { Vec::new() } else { vec![path] };
@@ -150,7 +172,8 @@ fn flatpak_grants(tokens: &[(bool, &str, &str)], path: &str) -> May {
         };
         for place in flatpak_places(token) {
             // No patterns there: names are compared as they are.
-            let holds = path.strip_prefix(&place).is_some_and(|r| r.is_empty() || r.starts_with('/'));
+            let holds =
+                path.strip_prefix(&place).is_some_and(|r| r.is_empty() || r.starts_with('/'));
             let length = place.len();
             if holds {
                 best = match best {
@@ -207,13 +230,38 @@ proptest! {
 // --- firejail ---------------------------------------------------------------------
 
 const PATHS: [&str; 22] = [
-    "${HOME}", "${HOME}/a", "${HOME}/a/b", "${HOME}/a*", "${HOME}/*", "${HOME}/.a", "${HOME}/.a*",
-    "${HOME}/.a/b", "${HOME}/.config/x", "${HOME}/.config/*", "${MUSIC}", "${MUSIC}/x", "~/Music/x",
-    "/srv/a", "/srv", "/var/a", "/tmp/a", "/tmp", "/media/x", "/opt/a", "/srv/*", "${HOME}/.config",
+    "${HOME}",
+    "${HOME}/a",
+    "${HOME}/a/b",
+    "${HOME}/a*",
+    "${HOME}/*",
+    "${HOME}/.a",
+    "${HOME}/.a*",
+    "${HOME}/.a/b",
+    "${HOME}/.config/x",
+    "${HOME}/.config/*",
+    "${MUSIC}",
+    "${MUSIC}/x",
+    "~/Music/x",
+    "/srv/a",
+    "/srv",
+    "/var/a",
+    "/tmp/a",
+    "/tmp",
+    "/media/x",
+    "/opt/a",
+    "/srv/*",
+    "${HOME}/.config",
 ];
 
 const WORDS: [&str; 8] = [
-    "whitelist", "blacklist", "noblacklist", "read-only", "read-write", "mkdir", "nowhitelist",
+    "whitelist",
+    "blacklist",
+    "noblacklist",
+    "read-only",
+    "read-write",
+    "mkdir",
+    "nowhitelist",
     "whitelist-ro",
 ];
 
@@ -225,13 +273,15 @@ fn firejail_place(path: &str) -> String {
 type Line = (bool, bool, &'static str, &'static str);
 
 /// The lines that count when the condition holds or not.
-fn counting<'l>(lines: &'l [Line], holds: bool) -> Vec<&'l Line> {
+fn counting(lines: &[Line], holds: bool) -> Vec<&Line> {
     let mut ignored: Vec<String> = Vec::new();
     let mut left = Vec::new();
     for line in lines {
         let (conditional, ignore, word, path) = line;
         let text = format!("{word} {path}");
-        if (*conditional && !holds) || (!ignore && ignored.iter().any(|start| text.starts_with(start))) {
+        if (*conditional && !holds)
+            || (!ignore && ignored.iter().any(|start| text.starts_with(start)))
+        {
             continue;
         }
         if *ignore { ignored.push(text) } else { left.push(line) }
@@ -262,9 +312,9 @@ fn firejail_grants(lines: &[Line], holds: bool, private: bool, path: &str) -> Ma
                 // the path is in is the element at its depth.
                 let depth = place.split('/').count();
                 let met = path.split('/').take(depth).collect::<Vec<_>>().join("/");
-                hidden |= !exempt.iter().any(|pattern| {
-                    pattern.split('/').count() == depth && covers(pattern, &met)
-                });
+                hidden |= !exempt
+                    .iter()
+                    .any(|pattern| pattern.split('/').count() == depth && covers(pattern, &met));
             }
             "whitelist" | "whitelist-ro" => {
                 let depth = place.split('/').count();

@@ -33,6 +33,8 @@ pub struct Files {
     whitelist: Vec<(Named, bool)>,
     nowhitelist: Vec<String>,
     read_only: Vec<Named>,
+    /// What may have to be read-only, by a condition that may hold.
+    perhaps_read_only: Vec<Named>,
     read_write: Vec<Named>,
     mkdir: Vec<Named>,
     /// Patterns in the runtime folder that are shown, if not all of it is.
@@ -75,8 +77,14 @@ fn meets(pattern: &str, name: &str) -> bool {
 
 impl Files {
     /// Notes that the home is narrowed, if this directive would do so.
-    pub fn note_whitelist(&mut self, directive: &Directive) {
+    pub fn note_whitelist(&mut self, directive: &Directive, entry: usize) {
         if directive.word.starts_with("whitelist") {
+            if let Ok(Where::Home(path) | Where::Root(path)) = paths::read(&directive.argument)
+                && directive.word == "whitelist-ro"
+            {
+                let place = directive.place.clone();
+                self.perhaps_read_only.push(Named { path, place, entry });
+            }
             match paths::read(&directive.argument) {
                 Ok(Where::Runtime(_)) => drop(self.runtime_shown.get_or_insert_default()),
                 Ok(Where::Home(_)) | Err(_) => self.narrowed = true,
@@ -234,7 +242,9 @@ impl Files {
             }
             Ok(Where::Runtime(name)) => {
                 self.runtime_shown.get_or_insert_default().push(name);
-                Finding::near("the runtime folder is the sandbox's own; known sockets are granted by their kind")
+                Finding::near(
+                    "the runtime folder is the sandbox's own; known sockets are granted by their kind",
+                )
             }
             Ok(Where::Program(_)) => Finding::more("all programs of the system are seen"),
             Ok(Where::Home(path) | Where::Root(path)) => {
@@ -243,6 +253,9 @@ impl Files {
                 }
                 let taken = |not: &String| may_hold(not, &path) && may_hold(&path, not);
                 if self.nowhitelist.iter().any(taken) {
+                    if read_only {
+                        self.perhaps_read_only.push(Named { path, place: place.clone(), entry });
+                    }
                     Finding::exact("a nowhitelist further up takes it out")
                 } else {
                     let named = Named { path, place: place.clone(), entry };
@@ -263,13 +276,13 @@ impl Files {
                      puts into its own home can",
                 )
             }
-            Ok(Where::Runtime(_)) => {
-                Finding::more("what the application puts into its own runtime folder can be started")
-            }
-            Ok(Where::Root(path)) if !may_hold("/usr", &path) => {
-                Finding::more("nothing granted there can be changed and started; what the \
-                               application puts into a place of its own can be started")
-            }
+            Ok(Where::Runtime(_)) => Finding::more(
+                "what the application puts into its own runtime folder can be started",
+            ),
+            Ok(Where::Root(path)) if !may_hold("/usr", &path) => Finding::more(
+                "nothing granted there can be changed and started; what the \
+                               application puts into a place of its own can be started",
+            ),
             _ => Finding::no_limit("programs in it can be started"),
         }
     }
@@ -287,6 +300,9 @@ impl Files {
             };
         }
         self.made(draft, report, &mut granted);
+        for named in &self.perhaps_read_only {
+            self.keep_unchanged(draft, named, &granted);
+        }
         for (named, _) in self.whitelist.iter().filter(|(_, read_only)| *read_only) {
             let finding = self.keep_unchanged(draft, named, &granted);
             if finding.verdict != Verdict::Exact {
@@ -366,7 +382,9 @@ impl Files {
             .iter()
             .any(|place| may_hold(place, path))
         {
-            return Finding::near("the sandbox has a place of its own there, or shows it by its kind");
+            return Finding::near(
+                "the sandbox has a place of its own there, or shows it by its kind",
+            );
         }
         if may_hold("/usr", path) {
             return Finding::more("all of /usr is seen, not only this");
@@ -382,10 +400,8 @@ impl Files {
         };
         let read_only = read_only
             || only.into_iter().any(|outer| may_hold(&outer.path, path))
-            || self
-                .read_only
-                .iter()
-                .any(|outer| may_hold(&outer.path, path) && !given_back(outer));
+            || self.perhaps_read_only.iter().any(|outer| may_hold(&outer.path, path))
+            || self.read_only.iter().any(|outer| may_hold(&outer.path, path) && !given_back(outer));
         // Only the administrator writes there.
         let is_system = path.starts_with('/')
             && ["/var", "/etc", "/opt"].iter().any(|place| may_hold(place, path));
@@ -410,8 +426,7 @@ impl Files {
         for named in &self.mkdir {
             let is_file = report.entries[named.entry].text.starts_with("mkfile");
             let whole = self.whitelist.iter().any(|(other, _)| other.path == named.path);
-            let inside =
-                granted.iter().any(|grant| surely_holds(grant.path.as_str(), &named.path));
+            let inside = granted.iter().any(|grant| surely_holds(grant.path.as_str(), &named.path));
             report.entries[named.entry].finding = if is_file {
                 Finding::less("a file is not made; it is granted where it is there")
             } else if whole {
@@ -419,7 +434,9 @@ impl Files {
             } else if inside {
                 self.grant(draft, named, false, granted)
             } else {
-                Finding::near("nothing of the host is granted there; the application can make it in its own home")
+                Finding::near(
+                    "nothing of the host is granted there; the application can make it in its own home",
+                )
             };
         }
     }
@@ -471,8 +488,8 @@ impl Files {
 fn deny(draft: &mut Draft, named: &Named, granted: &[Granted]) -> Finding {
     let path = named.path.as_str();
     let within = |place: &str| may_hold(place, path);
-    let met = PathExpr::parse(path)
-        .is_ok_and(|path| granted.iter().any(|grant| grant.meets(&path)));
+    let met =
+        PathExpr::parse(path).is_ok_and(|path| granted.iter().any(|grant| grant.meets(&path)));
     if met {
         return close(draft, path, &named.place, granted);
     }

@@ -194,8 +194,9 @@ impl Expansion<'_> {
         let name = FOLDERS.iter().find_map(|folder| argument.strip_prefix(folder));
         let name = name.unwrap_or(argument);
         if name.is_empty() || name.contains('/') || name.starts_with('.') {
-            return Err(error(format!("`{argument}` cannot be included"))
-                .because("only files beside the profile are included, and those of --include-dir"));
+            return Err(error(format!("`{argument}` cannot be included")).because(
+                "only files beside the profile are included, and those of --include-dir",
+            ));
         }
         if depth >= DEEPEST {
             return Err(error(format!("more than {DEEPEST} profiles include each other")));
@@ -233,9 +234,7 @@ impl Expansion<'_> {
 
 /// The line without a remark behind its directive.
 fn without_remark(line: &str) -> &str {
-    let at = line.match_indices('#').find(|(at, _)| {
-        *at == 0 || line[..*at].ends_with([' ', '\t'])
-    });
+    let at = line.match_indices('#').find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
     at.map_or(line, |(at, _)| &line[..at])
 }
 

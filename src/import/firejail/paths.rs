@@ -76,8 +76,7 @@ pub fn read(text: &str) -> Result<Where, String> {
 
 /// The path without empty and `.` elements and without a slash at its end.
 fn fold(text: &str) -> String {
-    let kept: Vec<&str> =
-        text.split('/').filter(|element| !matches!(*element, "" | ".")).collect();
+    let kept: Vec<&str> = text.split('/').filter(|element| !matches!(*element, "" | ".")).collect();
     let root = if text.starts_with('/') { "/" } else { "" };
     format!("{root}{}", kept.join("/"))
 }

@@ -139,16 +139,19 @@ fn own(word: &str) -> Finding {
 /// Directives that have no counterpart: what that means.
 fn elsewhere(word: &str) -> Finding {
     match word {
-        "quiet" | "tab" | "warn" | "tracelog" | "shell" | "deterministic-exit-code"
-        | "deterministic-shutdown" | "name" | "join-or-start" => {
-            Finding::moot("it is about firejail itself")
-        }
+        "quiet"
+        | "tab"
+        | "warn"
+        | "tracelog"
+        | "shell"
+        | "deterministic-exit-code"
+        | "deterministic-shutdown"
+        | "name"
+        | "join-or-start" => Finding::moot("it is about firejail itself"),
         "nogroups" => Finding::no_limit(
             "the groups of the caller stay: no program without privileges can leave them",
         ),
-        "memory-deny-write-execute" => {
-            Finding::no_limit("memory can be written to and executed")
-        }
+        "memory-deny-write-execute" => Finding::no_limit("memory can be written to and executed"),
         "private-bin" => Finding::no_limit("all programs of the system are seen"),
         "private-lib" => Finding::no_limit("all libraries of the system are seen"),
         "private-etc" => {
@@ -158,9 +161,7 @@ fn elsewhere(word: &str) -> Finding {
             Finding::no_limit("no AppArmor profile is put on")
         }
         "nice" | "cpu" | "timeout" => Finding::no_limit("such limits have no effect yet"),
-        word if word.starts_with("rlimit-") => {
-            Finding::no_limit("such limits have no effect yet")
-        }
+        word if word.starts_with("rlimit-") => Finding::no_limit("such limits have no effect yet"),
         word if word.starts_with("landlock.") => {
             Finding::near("landlock follows from what is granted")
         }
@@ -172,9 +173,7 @@ fn elsewhere(word: &str) -> Finding {
         "allow-bwrap" => Finding::no_grant("no bubblewrap can be used inside"),
         "private-cwd" => Finding::near("it starts in the folder of the caller, or in the home"),
         "hostname-randomize" => Finding::near("every application sees the same made-up name"),
-        "xephyr-screen" | "xephyr-extra-params" => {
-            Finding::moot("there is no X server of its own")
-        }
+        "xephyr-screen" | "xephyr-extra-params" => Finding::moot("there is no X server of its own"),
         _ => Finding::no_limit("the directive is not known here; it may be a limit"),
     }
 }
@@ -252,7 +251,11 @@ fn bus_rule(words: &mut Words, directive: &Directive) -> Finding {
                 return Finding::no_grant(format!("a manifest does not take the rule: {why}"));
             }
             let rule = (key, value, directive.place.clone());
-            if is_user { words.user_rules.push(rule) } else { words.system_rules.push(rule) }
+            if is_user {
+                words.user_rules.push(rule)
+            } else {
+                words.system_rules.push(rule)
+            }
             return Finding::exact("the same calls");
         }
         _ => return Finding::no_grant("such rules are not carried over"),
@@ -292,9 +295,7 @@ fn seccomp(words: &mut Words, directive: &Directive) -> Finding {
             words.seccomp = true;
             Finding::more("the filter is Pinfold's own, and wider than a list of calls to keep")
         }
-        "seccomp.block-secondary" => {
-            Finding::exact("programs of other architectures are stopped")
-        }
+        "seccomp.block-secondary" => Finding::exact("programs of other architectures are stopped"),
         "seccomp-error-action" => Finding::near("refused calls fail; nothing is stopped by them"),
         _ => Finding::no_limit("the directive is not known here; it may be a limit"),
     }

@@ -119,8 +119,7 @@ fn named(token: &str) -> Named {
         Some(rest) => ("/", rest),
         None => ("", path.as_str()),
     };
-    let kept: Vec<&str> =
-        rest.split('/').filter(|element| !matches!(*element, "" | ".")).collect();
+    let kept: Vec<&str> = rest.split('/').filter(|element| !matches!(*element, "" | ".")).collect();
     let path = format!("{root}{}", kept.join("/"));
     let reserved = |place: &str| {
         path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -238,9 +237,7 @@ fn negated(reading: &mut Reading, pair: &Pair, token: &Token, granted: &[&str]) 
             None => return Finding::exact("nothing of it is granted"),
         },
     };
-    let is_inside = granted
-        .iter()
-        .any(|outer| paths.iter().any(|path| may_hold(outer, path)));
+    let is_inside = granted.iter().any(|outer| paths.iter().any(|path| may_hold(outer, path)));
     if reading.is_whole && !is_inside {
         return Finding::exact("nothing is granted that it would be in");
     }
