@@ -4,6 +4,7 @@
 //! two halves: `words` reads what single directives limit, `files` what comes
 //! of all paths together; what no line says is filed as unsaid.
 
+mod closed;
 mod files;
 mod lines;
 mod paths;

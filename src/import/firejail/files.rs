@@ -4,18 +4,14 @@ use crate::model::path::PathExpr;
 
 use super::super::draft::Draft;
 use super::super::grants::{self, Grant, Right};
-use super::super::overlap;
 use super::super::report::{Finding, Place, Report, Verdict};
 use super::Sockets;
+use super::closed::{Granted, close, deny};
 use super::lines::Directive;
 use super::paths::{self, Where, matches, may_hold};
 
 /// What of a home that is shown whole is granted: all that is not hidden.
 const VISIBLE: &str = "~/*";
-
-/// Folders of programs that are blacklisted whole, since programs in them are
-/// the administrator's. On many systems they are links to those of everybody.
-const ADMINISTRATOR: [&str; 3] = ["/sbin", "/usr/sbin", "/usr/local/sbin"];
 
 /// A path, where it stands, and its entry in the report.
 #[derive(Debug, Clone)]
@@ -49,20 +45,6 @@ pub struct Files {
     is_empty: bool,
     /// Whether some of the home is whitelisted, so that the rest is not shown.
     narrowed: bool,
-}
-
-/// A path that is granted.
-#[derive(Debug, Clone)]
-struct Granted {
-    path: PathExpr,
-    writable: bool,
-}
-
-impl Granted {
-    /// Whether a path can be in it, or it in the path.
-    fn meets(&self, path: &PathExpr) -> bool {
-        overlap::may_hold(&self.path, path) || overlap::may_hold(path, &self.path)
-    }
 }
 
 /// Whether a path without patterns is another, or certainly holds it.
@@ -317,7 +299,7 @@ impl Files {
                 Finding::near("what is granted for writing is not narrowed by it");
         }
         for named in &self.blacklist {
-            report.entries[named.entry].finding = deny(draft, named, &granted);
+            report.entries[named.entry].finding = deny(draft, &named.path, &named.place, &granted);
         }
         if let Some(cache) = &self.private_cache
             && granted.iter().any(|grant| may_hold(grant.path.as_str(), &cache.path))
@@ -482,43 +464,4 @@ impl Files {
             bus: open("bus"),
         }
     }
-}
-
-/// What a blacklisted path comes to.
-fn deny(draft: &mut Draft, named: &Named, granted: &[Granted]) -> Finding {
-    let path = named.path.as_str();
-    let within = |place: &str| may_hold(place, path);
-    let met =
-        PathExpr::parse(path).is_ok_and(|path| granted.iter().any(|grant| grant.meets(&path)));
-    if met {
-        return close(draft, path, &named.place, granted);
-    }
-    if !path.starts_with('/') {
-        return Finding::exact("nothing of it is granted");
-    }
-    if ADMINISTRATOR.contains(&path) {
-        return Finding::no_limit(
-            "programs of the administrator can be started, but have no more rights than others",
-        );
-    }
-    if within("/proc") {
-        return Finding::no_limit("what the sandbox's own /proc has of it can be read");
-    }
-    if ["/dev", "/sys", "/run", "/tmp", "/var/tmp", "/boot"].iter().any(|place| within(place)) {
-        return Finding::exact("nothing of the host is seen there unless it is granted by kind");
-    }
-    grants::deny(draft, path, &named.place)
-}
-
-/// Denies a path of which something is granted. Where a manifest cannot deny
-/// it as a whole, each grant in it is denied.
-fn close(draft: &mut Draft, path: &str, place: &Place, granted: &[Granted]) -> Finding {
-    let finding = grants::deny(draft, path, place);
-    if finding.verdict == Verdict::Exact {
-        return finding;
-    }
-    for grant in granted.iter().filter(|grant| may_hold(path, grant.path.as_str())) {
-        grants::deny(draft, grant.path.as_str(), place);
-    }
-    Finding::near("denied with what is granted in it")
 }
