@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::cli::{Export, ExportBwrap, ExportFlatpak, ExportTarget};
 use crate::export::bwrap::{self, Content, Word};
 use crate::export::flatpak;
+use crate::model::plan::Tier;
 use crate::report::{Code, Diagnostic, ExitCode, escape, render};
 use crate::resolve::{Forward, Request};
 
@@ -31,6 +32,7 @@ fn prepared(app: &str, grants: &crate::cli::Grants) -> Result<Prepared, Vec<Diag
         shell: false,
         only_looks: true,
         written,
+        tier: Tier::Namespaces,
     })
 }
 

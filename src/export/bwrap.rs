@@ -154,6 +154,7 @@ impl Arguments {
     /// What bubblewrap has no words for.
     fn rest(&mut self, plan: &Plan) {
         self.left_out.push("landlock".to_owned());
+        self.left_out.push("limits that processes carry along, such as on core dumps".to_owned());
         if plan.filter.is_some() {
             let what = "the buses: `pinfold bus-proxy` or xdg-dbus-proxy has to make their sockets";
             self.left_out.push(what.to_owned());

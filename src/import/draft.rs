@@ -12,10 +12,12 @@ use crate::report::escape;
 use super::report::Place;
 
 /// The keys that an import can state, in the order in which they are written.
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 36] = [
     "name",
     "command",
     "hostname",
+    "nice",
+    "timeout",
     "home.kind",
     "filesystem.read",
     "filesystem.write",
@@ -44,6 +46,9 @@ const KEYS: [&str; 31] = [
     "environment.set",
     "syscalls.nested",
     "syscalls.allow",
+    "limits.open-files",
+    "limits.file-size",
+    "limits.tasks",
 ];
 
 /// Lists of more entries than this that are not read one by one are written
@@ -117,6 +122,11 @@ impl Draft {
     /// Whether a key is stated.
     pub fn states(&self, key: &str) -> bool {
         self.values.contains_key(key)
+    }
+
+    /// How many entries a list has.
+    pub fn length(&self, key: &str) -> usize {
+        if let Some(Value::List(list)) = self.values.get(key) { list.len() } else { 0 }
     }
 
     /// States a list as empty, unless it has entries.

@@ -28,12 +28,15 @@ impl Granted {
     }
 }
 
+/// Whether something is granted that can be in a path, or the path in it.
+pub fn is_met(path: &str, granted: &[Granted]) -> bool {
+    PathExpr::parse(path).is_ok_and(|path| granted.iter().any(|grant| grant.meets(&path)))
+}
+
 /// What a blacklisted path comes to.
 pub fn deny(draft: &mut Draft, path: &str, place: &Place, granted: &[Granted]) -> Finding {
     let within = |place: &str| may_hold(place, path);
-    let met =
-        PathExpr::parse(path).is_ok_and(|path| granted.iter().any(|grant| grant.meets(&path)));
-    if met {
+    if is_met(path, granted) {
         return close(draft, path, place, granted);
     }
     if !path.starts_with('/') {

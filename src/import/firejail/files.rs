@@ -6,12 +6,15 @@ use super::super::draft::Draft;
 use super::super::grants::{self, Grant, Right};
 use super::super::report::{Finding, Place, Report, Verdict};
 use super::Sockets;
-use super::closed::{Granted, close, deny};
+use super::closed::{Granted, close, deny, is_met};
 use super::lines::Directive;
 use super::paths::{self, Where, matches, may_hold};
 
 /// What of a home that is shown whole is granted: all that is not hidden.
 const VISIBLE: &str = "~/*";
+
+/// The most denials: a list in a manifest has at most 1024 entries.
+const MOST_DENIED: usize = 1000;
 
 /// A path, where it stands, and its entry in the report.
 #[derive(Debug, Clone)]
@@ -298,8 +301,16 @@ impl Files {
             report.entries[named.entry].finding =
                 Finding::near("what is granted for writing is not narrowed by it");
         }
-        for named in &self.blacklist {
-            report.entries[named.entry].finding = deny(draft, &named.path, &named.place, &granted);
+        // What is granted has to be closed; the rest as far as there is room.
+        let (met, others): (Vec<&Named>, Vec<&Named>) =
+            self.blacklist.iter().partition(|named| is_met(&named.path, &granted));
+        for named in met.into_iter().chain(others) {
+            report.entries[named.entry].finding =
+                if is_met(&named.path, &granted) || draft.length("filesystem.deny") < MOST_DENIED {
+                    deny(draft, &named.path, &named.place, &granted)
+                } else {
+                    Finding::no_limit("the list of what is denied is full")
+                };
         }
         if let Some(cache) = &self.private_cache
             && granted.iter().any(|grant| may_hold(grant.path.as_str(), &cache.path))

@@ -118,8 +118,42 @@ pub fn read(words: &mut Words, draft: &mut Draft, directive: &Directive) -> Find
             draft.push("syscalls.allow", quoted("devel"), &directive.place);
             Finding::exact("programs in it can trace each other")
         }
+        "nice" | "timeout" | "rlimit-nofile" | "rlimit-nproc" | "rlimit-fsize" => {
+            limit(draft, directive)
+        }
         word => elsewhere(word),
     }
+}
+
+/// Limits that each process carries along.
+fn limit(draft: &mut Draft, directive: &Directive) -> Finding {
+    let argument = directive.argument.as_str();
+    let (key, value, is_same) = match directive.word.as_str() {
+        "nice" => ("nice", argument.to_owned(), true),
+        "timeout" => match seconds(argument) {
+            Some(seconds) => ("timeout", seconds.to_string(), true),
+            None => return Finding::no_limit("it is no time as in hours:minutes:seconds"),
+        },
+        "rlimit-nofile" => ("limits.open-files", argument.to_owned(), true),
+        "rlimit-fsize" => ("limits.file-size", argument.to_owned(), true),
+        _ => ("limits.tasks", argument.to_owned(), false),
+    };
+    if let Err(why) = check(key, &value, false) {
+        return Finding::no_limit(format!("a manifest does not take the value: {why}"));
+    }
+    draft.set(key, value, &directive.place);
+    if is_same {
+        Finding::exact("the same limit")
+    } else {
+        Finding::near("the processes of this application are counted, not those of the account")
+    }
+}
+
+/// `hours:minutes:seconds`
+fn seconds(text: &str) -> Option<u64> {
+    let parts: Vec<u64> = text.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [hours, minutes, seconds] = parts[..] else { return None };
+    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
 }
 
 /// What every sandbox has.
@@ -160,8 +194,10 @@ fn elsewhere(word: &str) -> Finding {
         "apparmor" | "apparmor-replace" | "apparmor-stack" => {
             Finding::no_limit("no AppArmor profile is put on")
         }
-        "nice" | "cpu" | "timeout" => Finding::no_limit("such limits have no effect yet"),
-        word if word.starts_with("rlimit-") => Finding::no_limit("such limits have no effect yet"),
+        "cpu" => Finding::no_limit("every processor can be used"),
+        word if word.starts_with("rlimit-") => {
+            Finding::no_limit("there is no such limit in a manifest")
+        }
         word if word.starts_with("landlock.") => {
             Finding::near("landlock follows from what is granted")
         }

@@ -15,3 +15,7 @@ restrict-namespaces
 env EDITOR_MODE=quiet
 rlimit-nofile 100
 hostname desk
+nice 5
+timeout 01:00:30
+rlimit-nproc 200
+rlimit-as 1000
