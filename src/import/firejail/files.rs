@@ -305,12 +305,13 @@ impl Files {
         let (met, others): (Vec<&Named>, Vec<&Named>) =
             self.blacklist.iter().partition(|named| is_met(&named.path, &granted));
         for named in met.into_iter().chain(others) {
-            report.entries[named.entry].finding =
-                if is_met(&named.path, &granted) || draft.length("filesystem.deny") < MOST_DENIED {
-                    deny(draft, &named.path, &named.place, &granted)
-                } else {
-                    Finding::no_limit("the list of what is denied is full")
-                };
+            let has_room = draft.length("filesystem.deny") < MOST_DENIED;
+            let is_needed = !named.path.starts_with('/') || is_met(&named.path, &granted);
+            report.entries[named.entry].finding = if is_needed || has_room {
+                deny(draft, &named.path, &named.place, &granted)
+            } else {
+                Finding::no_limit("the list of what is denied is full")
+            };
         }
         if let Some(cache) = &self.private_cache
             && granted.iter().any(|grant| may_hold(grant.path.as_str(), &cache.path))
