@@ -53,7 +53,7 @@ pub fn overrides(policy: &Policy) -> Override {
     line("shared", shared(settings, &mut left_out));
     line("sockets", sockets(settings));
     line("devices", devices(settings, &mut left_out));
-    line("features", features(settings));
+    line("features", features(settings, &mut left_out));
     line("filesystems", files(settings, &mut left_out));
     buses(settings, &mut text, &mut left_out);
     if !settings.environment_set.is_empty() {
@@ -106,11 +106,22 @@ fn devices(settings: &Settings, left_out: &mut Vec<String>) -> Vec<String> {
     ]
 }
 
-fn features(settings: &Settings) -> Vec<String> {
-    SyscallFeature::WORDS
+/// The groups of system calls that Flatpak has by the same word.
+const FEATURES: [SyscallFeature; 4] = [
+    SyscallFeature::Devel,
+    SyscallFeature::Multiarch,
+    SyscallFeature::Bluetooth,
+    SyscallFeature::Canbus,
+];
+
+fn features(settings: &Settings, left_out: &mut Vec<String>) -> Vec<String> {
+    for feature in settings.syscalls.values().filter(|feature| !FEATURES.contains(feature)) {
+        left_out.push(format!("syscalls.allow: {}", feature.word()));
+    }
+    FEATURES
         .iter()
-        .map(|(word, feature)| {
-            granted(word, settings.syscalls.values().any(|other| other == feature))
+        .map(|feature| {
+            granted(feature.word(), settings.syscalls.values().any(|other| other == feature))
         })
         .collect()
 }

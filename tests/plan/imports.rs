@@ -129,6 +129,7 @@ fn plans(imported: &Imported, host: &Distribution, layer: Layer) -> Result<(), S
         id: imported.id.clone(),
         settings,
         files: vec![(layer, "imported.toml".to_owned())],
+        unmet: Vec::new(),
     };
     let mut request = nothing_more();
     request.only_looks = true;
