@@ -64,6 +64,11 @@ pub enum Command {
     /// End sandboxes, or send their applications a signal
     #[command(after_help = KILL_EXAMPLES)]
     Kill(Kill),
+    /// Make a manifest from what another sandbox has, and tell how true to it that is
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Write what a manifest grants in the terms of another sandbox
+    Export(Export),
     /// Tell what this host can and cannot enforce, and how to mend it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
@@ -128,6 +133,36 @@ Examples:
   pinfold plan org.gnome.Evince
   pinfold plan --json org.gnome.Evince ~/Papers/one.pdf
       The very plan that a run with this argument would carry out.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  pinfold import flatpak /var/lib/flatpak/app/org.example.App/current/active/metadata
+  pinfold import firejail /etc/firejail/vlc.profile --output ~/.config/pinfold/imported.firejail.vlc.toml
+  pinfold import firejail ./my.profile --include-dir /etc/firejail
+  pinfold import bubblejail ~/.local/share/bubblejail/instances/one/services.toml --id org.example.One
+  pinfold import snap /snap/one/current/meta/snap.yaml --report json
+
+Without --output the manifest is printed, and the report goes to the error
+output. Nothing is granted that the source does not grant; what had to be left
+out or narrowed is in the report, and so are limits that are wider here.";
+
+const EXPORT_BWRAP_EXAMPLES: &str = "\
+Examples:
+  pinfold export bwrap org.gnome.Evince
+  pinfold export bwrap --json org.gnome.Evince
+  pinfold export bwrap --files ./parts org.gnome.Evince
+      With the files that Pinfold writes itself, and the system call filter.
+
+What bubblewrap has no words for, such as landlock and the filter before the
+buses, is named on the error output.";
+
+const EXPORT_FLATPAK_EXAMPLES: &str = "\
+Examples:
+  pinfold export flatpak-override org.gnome.Evince > override
+      What `flatpak override` would write to
+      ~/.local/share/flatpak/overrides/org.gnome.Evince
+
+What Flatpak has no words for is named on the error output.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
@@ -514,6 +549,96 @@ pub struct Kill {
     /// Seconds between a word and force
     #[arg(long, value_name = "SECONDS", default_value_t = 5, conflicts_with = "signal")]
     pub grace: u64,
+}
+
+/// `pinfold import`
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Whose file it is
+    pub format: ImportFormat,
+    /// The file
+    pub file: PathBuf,
+    /// Write the manifest to this file, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How to tell what became of each line
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub report: ReportForm,
+    /// The application's id, in place of that of the file or of one made from its name
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// A folder in which included profiles may lie, beside that of the file
+    #[arg(long, value_name = "DIR")]
+    pub include_dir: Vec<PathBuf>,
+}
+
+/// What can be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// Metadata of a Flatpak application, or a file of overrides
+    Flatpak,
+    /// A firejail profile
+    Firejail,
+    /// The services of a bubblejail instance, or a bubblejail profile
+    Bubblejail,
+    /// snap.yaml or snapcraft.yaml
+    Snap,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `pinfold export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// In whose terms
+    #[command(subcommand)]
+    pub target: ExportTarget,
+}
+
+/// What can be exported to.
+#[derive(Debug, Subcommand)]
+pub enum ExportTarget {
+    /// The arguments of bubblewrap, one a line
+    #[command(after_help = EXPORT_BWRAP_EXAMPLES)]
+    Bwrap(ExportBwrap),
+    /// A file of overrides of Flatpak
+    #[command(after_help = EXPORT_FLATPAK_EXAMPLES)]
+    FlatpakOverride(ExportFlatpak),
+}
+
+/// `pinfold export bwrap`
+#[derive(Debug, Args)]
+pub struct ExportBwrap {
+    /// One-off grants
+    #[command(flatten)]
+    pub grants: Grants,
+    /// Print the arguments as a JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// Write what is handed over as open files into this folder, which is made
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// The application's id, or a manifest file (with a / or ending in .toml)
+    #[arg(value_name = "APP|FILE")]
+    pub app: String,
+}
+
+/// `pinfold export flatpak-override`
+#[derive(Debug, Args)]
+pub struct ExportFlatpak {
+    /// One-off grants
+    #[command(flatten)]
+    pub grants: Grants,
+    /// The application's id, or a manifest file (with a / or ending in .toml)
+    #[arg(value_name = "APP|FILE")]
+    pub app: String,
 }
 
 /// `pinfold doctor`

@@ -32,10 +32,10 @@
 //! | 0 | [`sys`] | system calls, and the only `unsafe` |
 //! | 1 | [`model`] | the words, as pure data |
 //! | 2 | [`report`] | diagnostics and exit codes |
-//! | 3 | [`manifest`], [`catalogue`], [`host`], [`instance`] | text to policy; what portals open; the host; what is remembered |
+//! | 3 | [`manifest`], [`import`], [`catalogue`], [`host`], [`instance`] | text to policy; manifests from what other sandboxes have; what portals open; the host; what is remembered |
 //! | 4 | [`resolve`], [`starter`] | policy and host to plan: one file for each permission; a first manifest from a desktop entry |
 //! | 5 | [`freeze`], [`proxy`], [`hostbus`] | plan to what the child can use; the D-Bus filter; questions to the session |
-//! | 6 | [`exec`] | the processes of a run: one file for each role |
+//! | 6 | [`exec`], [`export`] | the processes of a run: one file for each role; plans and policies in the terms of other sandboxes |
 //! | 7 | [`view`] | policies, plans and reports for people |
 //! | 8 | [`cmd`], [`cli`] | wiring |
 //!
@@ -70,9 +70,11 @@ pub mod catalogue;
 pub mod cli;
 pub mod cmd;
 pub mod exec;
+pub mod export;
 pub mod freeze;
 pub mod host;
 pub mod hostbus;
+pub mod import;
 pub mod instance;
 pub mod manifest;
 pub mod model;

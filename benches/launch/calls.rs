@@ -30,11 +30,11 @@ pub fn measure(options: &Options, program: &Path, manifest: &str) -> Result<Tabl
     let mut commands = vec![Command::new("bare", program, Vec::new())];
     if let Some(filter) = &options.flatpak_filter {
         let filter = std::fs::read(filter).map_err(|error| error.to_string())?;
-        let mut peer = peer::bubblewrap(&options.program, manifest, &[], Some(&filter), None)?;
+        let mut peer = peer::bubblewrap(&options.program, manifest, &[], Some(&filter))?;
         peer.rename("bubblewrap, Flatpak's filter");
         commands.push(peer);
     }
-    let mut peer = peer::bubblewrap(&options.program, manifest, &[], None, None)?;
+    let mut peer = peer::bubblewrap(&options.program, manifest, &[], None)?;
     peer.rename("bubblewrap, Pinfold's filter");
     commands.push(peer);
     commands.push(pinfold);

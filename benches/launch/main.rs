@@ -153,8 +153,9 @@ fn with_bus(options: &Options, scratch: &Scratch) -> Result<Option<Table>, Strin
     );
     pinfold.once()?;
     let socket = scratch.folder.path().join("proxy").display().to_string();
-    let extra = ["--disable-userns"];
-    let mut peer = peer::bubblewrap(&options.program, &manifest, &extra, None, Some(&socket))?;
+    let dest = format!("/run/user/{}/bus", rustix::process::getuid().as_raw());
+    let extra = ["--disable-userns", "--bind", &socket, &dest];
+    let mut peer = peer::bubblewrap(&options.program, &manifest, &extra, None)?;
     peer.rename("bubblewrap, xdg-dbus-proxy");
     let talk = format!("--talk={name}");
     peer.proxy =
@@ -184,7 +185,7 @@ fn pair(options: &Options, title: &str, manifest: &str, extra: &[&str]) -> Resul
     );
     // The first run makes the application's home, which the peer needs too.
     pinfold.once()?;
-    let peer = peer::bubblewrap(&options.program, manifest, extra, None, None)?;
+    let peer = peer::bubblewrap(&options.program, manifest, extra, None)?;
     let bare = Command::new("no sandbox", &options.stamp, Vec::new());
     let figures = rounds::run(&[peer, pinfold, bare], options.rounds)?;
     Ok(Table { title: title.to_owned(), figures })

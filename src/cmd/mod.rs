@@ -4,7 +4,9 @@ mod bus_proxy;
 mod completions;
 mod doctor;
 mod enter;
+mod export;
 mod grants;
+mod import;
 mod instances;
 mod kill;
 mod list;
@@ -57,6 +59,8 @@ pub fn main() -> u8 {
         Command::Kill(options) => kill::main(options),
         Command::Tour(options) => tour::main(options),
         Command::Plan(options) => plan::main(options),
+        Command::Import(options) => import::main(options),
+        Command::Export(options) => export::main(options),
         Command::Doctor(options) => doctor::main(options),
         Command::BusProxy { arguments } => bus_proxy::main(arguments),
         Command::Override(options) => overrides::main(options),

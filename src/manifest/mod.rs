@@ -35,7 +35,7 @@ mod parse;
 mod reader;
 mod schema;
 mod shape;
-mod source;
+pub(crate) mod source;
 pub mod stack;
 mod syntax;
 mod values;

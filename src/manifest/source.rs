@@ -11,7 +11,7 @@ use crate::report::{Code, Diagnostic};
 const BLOCK: usize = 64;
 
 /// One file's text, with an index of its lines that is made once.
-pub(super) struct Source {
+pub(crate) struct Source {
     pub text: Arc<str>,
     pub file: Arc<str>,
     pub layer: Layer,

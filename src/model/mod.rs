@@ -14,6 +14,7 @@ pub mod permission;
 pub mod plan;
 pub mod portal;
 pub mod statement;
+pub mod ungrantable;
 
 pub use app_id::AppId;
 pub use facts::HostFacts;

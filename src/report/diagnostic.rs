@@ -74,6 +74,14 @@ codes! {
     OneApplication = "E0113" => Manifest,
     /// A desktop entry of which no manifest can be made.
     DesktopEntry = "E0114" => Manifest,
+    /// A file that is to be imported cannot be read.
+    ImportUnreadable = "E0115" => Manifest,
+    /// The text that is to be imported is not of the format.
+    ImportSyntax = "E0116" => Manifest,
+    /// A profile that is included cannot be found or read.
+    ImportInclude = "E0117" => Manifest,
+    /// What would come of an import is no manifest.
+    ImportResult = "E0118" => Manifest,
     /// A key that is understood but has no effect in this version.
     NotSupported = "E0201" => Manifest,
     /// A path that cannot be granted at all.

@@ -24,6 +24,7 @@ use crate::model::path::{AbsPath, Base, Glob, PathExpr};
 use crate::model::permission::HomeKind;
 use crate::model::plan::{Action, HostStep, Kind, Tier, Weight};
 use crate::model::statement::DENY;
+use crate::model::ungrantable;
 use crate::report::{Code, Diagnostic};
 
 use super::links::{Links, NotFound};
@@ -370,32 +371,10 @@ fn expand(
 
 /// Why a real path can be granted to nobody.
 pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
-    let within = |place: &str| real.is_within(&base::fixed(place));
-    if real.as_str() == "/" || (r.home.is_beneath(real)) {
+    if r.home.is_beneath(real) {
         return Some("it contains the whole home; grant folders in the home by name");
     }
-    if within("/proc") || within("/sys") || within("/dev") {
-        return Some("it is the kernel's; see [devices] for devices");
-    }
-    if within("/run") && !within("/run/media") {
-        return Some(
-            "it holds sockets of the session and the system; see [bus], [audio], [display]",
-        );
-    }
-    if real.as_str() == "/etc"
-        || real.as_str() == "/tmp"
-        || real.as_str() == "/var/tmp"
-        || real.as_str() == "/var"
-    {
-        return Some("it is too broad; name what is needed in it");
-    }
-    if [".X11-unix", ".ICE-unix", ".XIM-unix", ".font-unix"]
-        .iter()
-        .any(|name| real.is_within(&base::fixed("/tmp").child(name)))
-    {
-        return Some("it holds sockets of the X server; see [display]");
-    }
-    None
+    ungrantable::why(real)
 }
 
 fn one(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed]) {

@@ -75,6 +75,21 @@ pub fn open_object_inside(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> 
     )
 }
 
+/// Opens a file for reading; neither `path` nor a link in it can lead out of
+/// `root`. One that blocks, as a FIFO does, is opened without waiting.
+///
+/// # Errors
+/// Those of `openat2(2)`: EXDEV where a link leads out.
+pub fn open_file_inside(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    rustix::fs::openat2(
+        root,
+        path,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+    )
+}
+
 /// Opens `name` in `dir` as a handle; a link is opened itself, not followed.
 ///
 /// # Errors

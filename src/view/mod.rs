@@ -3,6 +3,7 @@
 pub mod bus_log;
 pub mod changes;
 pub mod doctor;
+pub mod import;
 pub mod instances;
 mod layout;
 pub mod list;

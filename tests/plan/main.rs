@@ -12,6 +12,8 @@ mod degraded;
 mod distributions;
 mod files;
 mod golden;
+mod imports;
+mod imports_laws;
 mod keys;
 mod laws;
 mod seen;
