@@ -2,7 +2,7 @@
 //! Pinfold, and for portals.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -86,7 +86,14 @@ impl Notes {
         let failed = |errno| refused(host, "pinfold", errno);
         let mut namespaces = BTreeMap::new();
         for name in NAMESPACES.into_iter().filter(|_| has_namespaces) {
-            let fd = namespace(init, name).map_err(failed)?;
+            // Init may have gone on into the inner user namespace by now; the
+            // mounts belong to the outer one.
+            let fd = match name {
+                "user" => namespace(init, "mnt")
+                    .and_then(|mounts| crate::sys::fd::namespace_owner(mounts.as_fd())),
+                name => namespace(init, name),
+            };
+            let fd = fd.map_err(failed)?;
             namespaces.insert(name.to_owned(), fd.as_raw_fd());
             noted._namespaces.push(fd);
         }

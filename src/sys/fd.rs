@@ -99,6 +99,21 @@ pub fn lock_holder(fd: BorrowedFd<'_>) -> Result<Option<i32>> {
     Ok((lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid))
 }
 
+/// The user namespace that a namespace belongs to.
+///
+/// # Errors
+/// Those of the `NS_GET_USERNS` request of `ioctl_ns(2)`.
+pub fn namespace_owner(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    const NS_GET_USERNS: libc::Ioctl = 0xb701;
+    // SAFETY: the request passes no memory; the kernel refuses it for what is
+    // no namespace.
+    let fd =
+        checked(libc::c_long::from(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) }))?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows
+    // of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// Whether something is open at this number.
 pub fn is_open(number: i32) -> bool {
     // SAFETY: F_GETFD changes nothing and passes no memory.
