@@ -58,7 +58,7 @@ impl ExitCode {
             ExitCode::Bug => "a bug in pinfold",
             ExitCode::SetUp => "a step of building the sandbox failed; the application did not run",
             ExitCode::NotExecutable => "the program was found but cannot be executed",
-            ExitCode::NotFound => "the program was not found",
+            ExitCode::NotFound => "the program was not found, or no sandbox of that name runs",
         }
     }
 }
