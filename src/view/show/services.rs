@@ -4,7 +4,8 @@ use crate::catalogue;
 use crate::model::plan::{Bus, BusAccess, BusPlan, BusRule};
 use crate::resolve::bus::{MARKER, name};
 
-use super::{LineKind, Reading, Section, absent, fact, granted, lacking, line, risk, section};
+use super::reading::{Reading, absent, fact, granted, lacking, line, risk, section};
+use super::{LineKind, Section};
 
 impl Reading<'_> {
     /// What the application reaches beyond its sandbox by calls.

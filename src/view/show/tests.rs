@@ -12,7 +12,9 @@ use crate::model::condition::{Condition, Fact};
 use crate::model::facts::{HostFacts, KernelFacts, WaylandSocket, XDisplay};
 use crate::model::manifest::Settings;
 use crate::model::origin::Sourced;
-use crate::model::path::UserDir;
+use crate::model::path::{AbsPath, UserDir};
+use crate::model::permission::{Device, HomeKind};
+use crate::model::plan::{Action, Kind, Note, Step, Tier, Weight};
 use crate::report::escape::is_hostile;
 use crate::resolve::{self, Forward, Request};
 
