@@ -28,6 +28,7 @@ use crate::report::{Code, Diagnostic};
 
 use super::links::{Links, NotFound};
 use super::protected::{self, Reason};
+use super::session;
 use super::{Resolution, base};
 
 /// What a grant lets the application do.
@@ -377,7 +378,7 @@ pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
     if within("/proc") || within("/sys") || within("/dev") {
         return Some("it is the kernel's; see [devices] for devices");
     }
-    if within("/run") && !within("/run/media") {
+    if within("/run") && !within("/run/media") || session::is_runtime(r.facts, &r.home, real) {
         return Some(
             "it holds sockets of the session and the system; see [bus], [audio], [display]",
         );

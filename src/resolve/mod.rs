@@ -36,6 +36,7 @@ mod links;
 mod network;
 pub mod program;
 pub mod protected;
+mod session;
 mod syscalls;
 mod tree;
 
