@@ -164,17 +164,23 @@ impl Life<'_> {
     /// status to end with.
     fn attend(&mut self) -> i32 {
         loop {
-            let mut fds = [
+            let mut fds = vec![
                 PollFd::new(self.children, PollFlags::IN),
                 PollFd::new(self.monitor, PollFlags::IN),
-                PollFd::new(self.filter.unwrap_or(self.monitor), PollFlags::empty()),
             ];
-            let count = if self.filter.is_some() { 3 } else { 2 };
-            match poll(&mut fds[..count], None) {
+            fds.extend(self.visitors.descriptors().map(|fd| PollFd::new(fd, PollFlags::IN)));
+            let starting = 2..fds.len();
+            // Nothing is read from it: it only ends.
+            fds.extend(self.filter.map(|filter| PollFd::new(filter, PollFlags::empty())));
+            match poll(&mut fds, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return 1,
             }
-            let ready = [0, 1, 2].map(|at: usize| at < count && !fds[at].revents().is_empty());
+            let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+            let ready = [is_ready(0), is_ready(1), is_ready(starting.end)];
+            if starting.into_iter().any(is_ready) {
+                self.visitors.hear(self.monitor);
+            }
             // The monitor is gone: so is the sandbox.
             if ready[1] && self.obey().is_err() {
                 return 1;
@@ -218,7 +224,7 @@ impl Life<'_> {
                     handshake::send(self.monitor.as_fd(), told(change));
                 }
                 Ok(Some((pid, change))) => {
-                    if let Some(message) = self.visitors.note(pid, change) {
+                    if let Some(message) = self.visitors.note(pid, change, self.monitor) {
                         handshake::send(self.monitor.as_fd(), message);
                     }
                 }

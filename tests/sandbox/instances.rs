@@ -20,6 +20,7 @@ tests![
     signals_reach_who_entered,
     a_terminal_of_its_own,
     who_enters_ends_with_the_sandbox,
+    who_is_stopped_before_the_start_holds_up_nobody,
     a_name_means_one_run,
     a_word_first_and_then_force,
     a_signal_and_no_more,
@@ -284,6 +285,39 @@ fn who_enters_ends_with_the_sandbox() {
     self::command(&world, &format!("kill --signal KILL {}", name(&running))).ended_with(0);
     visitor.finish().ended_with(127).says("the sandbox has ended");
     running.finish().ended_with(128 + 9);
+    world.assert_nothing_left();
+}
+
+/// The application stops every process of its sandbox, over and over, and so
+/// also one that is about to become what a person asked for.
+fn who_is_stopped_before_the_start_holds_up_nobody() {
+    let world = World::new();
+    world.folder("~/Share");
+    let running = started(
+        world
+            .app("say ready wait-for ~/Share/go stop-all ~/Share/enough exit 5")
+            .manifest("[filesystem]\nwrite = [\"~/Share\"]"),
+    );
+    entering(&world, &running, "exit 7").ended_with(7);
+    world.file("~/Share/go", "");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let visitors: Vec<Running> = (0..8)
+        .map(|_| {
+            let mut command = world.command(&pinfold());
+            command.args(["enter", &name(&running), "--", "/bin/true"]);
+            Running::new(command, None)
+        })
+        .collect();
+    until("they are stopped", || {
+        listed(&world)[0]["tasks"].as_u64().is_some_and(|tasks| tasks > 2)
+    });
+    // Init still does what is asked of it.
+    world.file("~/Share/enough", "");
+    for visitor in visitors {
+        visitor.signal(rustix::process::Signal::KILL);
+        visitor.finish();
+    }
+    running.finish().ended_with(5);
     world.assert_nothing_left();
 }
 
