@@ -33,6 +33,7 @@ mod files;
 mod home;
 mod limits;
 mod links;
+mod names;
 mod network;
 pub mod program;
 pub mod protected;
