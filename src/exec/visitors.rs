@@ -24,7 +24,7 @@ use super::launch::Before;
 use super::order::Visit;
 
 /// How many there can be at a time.
-const MOST: usize = 256;
+pub const MOST: usize = 256;
 
 /// What init knows of them.
 #[derive(Default)]
@@ -61,9 +61,14 @@ impl Visitors {
         }
     }
 
+    /// How many are starting.
+    pub fn count_starting(&self) -> usize {
+        self.starting.len()
+    }
+
     /// What is to be watched for reading, for [`Visitors::hear`].
-    pub fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.starting.iter().map(|starting| &starting.told)
+    pub fn starting(&self, at: usize) -> Option<&OwnedFd> {
+        self.starting.get(at).map(|starting| &starting.told)
     }
 
     /// Takes what those say that are starting, and tells the monitor; with a
