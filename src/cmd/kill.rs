@@ -64,6 +64,10 @@ fn end(running: &Running, records: &[&Record], grace: Duration) -> Vec<Diagnosti
         .iter()
         .filter_map(|record| Some((*record, handle(record)?, monitor(record)?)))
         .collect();
+    // A monitor stops with its application, and hears nothing then.
+    for (_, _, monitor) in &handles {
+        let _ = rustix::process::pidfd_send_signal(monitor, Signal::CONT);
+    }
     if grace > Duration::ZERO {
         for (record, ..) in &handles {
             // One that does not hear is ended by force below.

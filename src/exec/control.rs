@@ -63,7 +63,8 @@ impl Control {
 
     fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
-        let flags = SocketFlags::CLOEXEC;
+        // Nothing waits for a command that does not read what it is told.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let Ok(socket) = rustix::net::accept_with(listener, flags) else { return };
         // The folder lets nobody else through; this is the second lock.
         let own = rustix::process::getuid();

@@ -53,6 +53,10 @@ pub fn enter(socket: &OwnedFd, folder: &str, arguments: &[String]) -> Result<i32
     let streams = [input.as_fd(), output.as_fd(), errors.as_fd()];
     let streams = if terminal { &[][..] } else { &streams[..] };
     packet.send(socket.as_fd(), streams).map_err(EnterError::Own)?;
+    if let Some(number) = await_word(socket, &signals)? {
+        // Nothing runs yet that could be told of it.
+        return Ok(128 + number);
+    }
     let master = match receive_with(socket.as_fd()).map_err(EnterError::Own)? {
         (Some(Message::Entered(_)), master) => master,
         (Some(Message::NotEntered(_, errno)), _) => return Err(EnterError::Refused(errno)),
@@ -60,6 +64,28 @@ pub fn enter(socket: &OwnedFd, folder: &str, arguments: &[String]) -> Result<i32
     };
     let _raw = master.as_ref().map(|_| Raw::set()).transpose().map_err(EnterError::Own)?;
     Visit { socket, signals, master, input_open: true }.relay()
+}
+
+/// Waits until the monitor says something; gives the signal that came before
+/// that and ends a process by default.
+fn await_word(socket: &OwnedFd, signals: &OwnedFd) -> Result<Option<i32>, EnterError> {
+    loop {
+        let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(EnterError::Own(errno)),
+        }
+        if !fds[0].revents().is_empty() {
+            return Ok(None);
+        }
+        match signal::receive(signals) {
+            Some(received) if received.signal != libc::SIGWINCH => {
+                return Ok(Some(received.signal));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn size(fd: impl AsFd) -> Result<(u16, u16), Errno> {

@@ -18,11 +18,14 @@ use super::handshake::{self, Failure, Mark, Message, Phase, send};
 use super::in_place;
 use super::launch::Before;
 use super::order::{Order, Packet};
-use super::visitors::Visitors;
+use super::visitors::{MOST, Visitors};
 
 /// Signals whose default action is restored for the application; the
 /// launcher's runtime and monitor had changed them.
 const TOUCHED: [i32; 2] = [libc::SIGPIPE, libc::SIGCHLD];
+
+/// Where in the list of what init watches the visitors begin that are starting.
+const FIRST: usize = 3;
 
 /// Starts the application and stays with it.
 pub fn run(frozen: &Frozen, monitor: OwnedFd, filter: Option<OwnedFd>, before: Before) -> ! {
@@ -164,17 +167,26 @@ impl Life<'_> {
     /// status to end with.
     fn attend(&mut self) -> i32 {
         loop {
-            let mut fds = [
-                PollFd::new(self.children, PollFlags::IN),
-                PollFd::new(self.monitor, PollFlags::IN),
-                PollFd::new(self.filter.unwrap_or(self.monitor), PollFlags::empty()),
-            ];
-            let count = if self.filter.is_some() { 3 } else { 2 };
+            let mut fds: [PollFd<'_>; FIRST + MOST] = std::array::from_fn(|at| match at {
+                0 => PollFd::new(self.children, PollFlags::IN),
+                1 => PollFd::new(self.monitor, PollFlags::IN),
+                // Nothing is read from it: it only ends.
+                2 => PollFd::new(self.filter.unwrap_or(self.monitor), PollFlags::empty()),
+                _ => {
+                    let told = self.visitors.starting(at - FIRST);
+                    PollFd::new(told.unwrap_or(self.monitor), PollFlags::IN)
+                }
+            });
+            let count = FIRST + self.visitors.count_starting();
             match poll(&mut fds[..count], None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return 1,
             }
-            let ready = [0, 1, 2].map(|at: usize| at < count && !fds[at].revents().is_empty());
+            let is_ready = |at: usize| !fds[at].revents().is_empty();
+            let ready = [is_ready(0), is_ready(1), self.filter.is_some() && is_ready(2)];
+            if (FIRST..count).any(is_ready) {
+                self.visitors.hear(self.monitor);
+            }
             // The monitor is gone: so is the sandbox.
             if ready[1] && self.obey().is_err() {
                 return 1;
@@ -218,7 +230,7 @@ impl Life<'_> {
                     handshake::send(self.monitor.as_fd(), told(change));
                 }
                 Ok(Some((pid, change))) => {
-                    if let Some(message) = self.visitors.note(pid, change) {
+                    if let Some(message) = self.visitors.note(pid, change, self.monitor) {
                         handshake::send(self.monitor.as_fd(), message);
                     }
                 }

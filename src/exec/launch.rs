@@ -194,6 +194,8 @@ impl Running {
         // The application has its own; held open here, they would keep
         // whoever is at the other end of a pipe waiting.
         let _ = crate::sys::fd::close_range(0, 1);
+        // An init that does not read must not hold up whoever has to end it.
+        let _ = rustix::io::ioctl_fionbio(&self.socket, true);
         let end =
             monitor::attend(&self.socket, &self.signals, &self.pidfd, Control::new(door), timeout);
         drop(self.filter);

@@ -3,48 +3,91 @@
 //! They are forked by init like the application, and so have its namespaces,
 //! its landlock domain, its filter and its lack of capabilities by
 //! inheritance. Nothing of them is built anew, so nothing can be forgotten.
+//!
+//! Unlike the application they are started beside processes that may be
+//! hostile, and that may stop a process of the same user for ever before it
+//! has executed its program. So init does not wait for that: the child tells
+//! by a pipe, which its program closes.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::pipe::PipeFlags;
 use rustix::pty::OpenptFlags;
 
 use crate::freeze::Frozen;
-use crate::sys::process::{self, Change, StringArray};
+use crate::sys::process::{self, Change, Fork, StringArray};
 use crate::sys::{Errno, fd};
 
-use super::handshake::{Message, send_with};
+use super::handshake::{Message, send, send_with};
 use super::launch::Before;
 use super::order::Visit;
 
 /// How many there can be at a time.
-const MOST: usize = 256;
+pub const MOST: usize = 256;
 
 /// What init knows of them.
 #[derive(Default)]
 pub struct Visitors {
+    starting: Vec<Starting>,
     /// Process id inside, and the visitor.
     running: Vec<(i32, u32)>,
 }
 
+/// One whose program is not executed yet.
+struct Starting {
+    pid: i32,
+    visitor: u32,
+    /// Where it says why its program was refused; its end means that it runs.
+    told: OwnedFd,
+    /// The master of its terminal.
+    master: Option<OwnedFd>,
+}
+
 impl Visitors {
-    /// Starts one, and tells the monitor what came of it. With a terminal, its
-    /// master goes along.
+    /// Starts one. What comes of it is told to the monitor.
     pub fn start(&mut self, frozen: &Frozen, before: Before, visit: &Visit, monitor: &OwnedFd) {
         let visitor = visit.visitor;
         let started = match frozen.in_place {
             // Each application's process is in a landlock domain of its own
             // there, which cannot be joined.
             Some(_) => Err(Errno::OPNOTSUPP),
-            None if self.running.len() >= MOST => Err(Errno::AGAIN),
+            None if self.running.len() + self.starting.len() >= MOST => Err(Errno::AGAIN),
             None => start(frozen, before, visit),
         };
         match started {
-            Ok((pid, master)) => {
-                self.running.push((pid, visitor));
-                send_with(monitor.as_fd(), Message::Entered(visitor), master.as_ref());
+            Ok(starting) => self.starting.push(starting),
+            Err(errno) => send(monitor.as_fd(), Message::NotEntered(visitor, errno)),
+        }
+    }
+
+    /// How many are starting.
+    pub fn count_starting(&self) -> usize {
+        self.starting.len()
+    }
+
+    /// What is to be watched for reading, for [`Visitors::hear`].
+    pub fn starting(&self, at: usize) -> Option<&OwnedFd> {
+        self.starting.get(at).map(|starting| &starting.told)
+    }
+
+    /// Takes what those say that are starting, and tells the monitor; with a
+    /// terminal, its master goes along.
+    pub fn hear(&mut self, monitor: &OwnedFd) {
+        for starting in std::mem::take(&mut self.starting) {
+            let mut word = [0; 4];
+            match rustix::io::read(&starting.told, &mut word) {
+                Err(Errno::AGAIN | Errno::INTR) => self.starting.push(starting),
+                Ok(4) => {
+                    let errno = Errno::from_raw_os_error(i32::from_ne_bytes(word));
+                    send(monitor.as_fd(), Message::NotEntered(starting.visitor, errno));
+                }
+                Ok(_) | Err(_) => {
+                    self.running.push((starting.pid, starting.visitor));
+                    let entered = Message::Entered(starting.visitor);
+                    send_with(monitor.as_fd(), entered, starting.master.as_ref());
+                }
             }
-            Err(errno) => send_with(monitor.as_fd(), Message::NotEntered(visitor, errno), None),
         }
     }
 
@@ -52,12 +95,26 @@ impl Visitors {
     pub fn signal(&self, visitor: u32, number: i32) {
         for (pid, _) in self.running.iter().filter(|(_, other)| *other == visitor) {
             super::init::deliver(*pid, number);
+            if number == libc::SIGHUP {
+                // As the kernel does where a terminal goes away: one that is
+                // stopped would else not hear of it.
+                super::init::deliver(*pid, libc::SIGCONT);
+            }
+        }
+        for starting in self.starting.iter().filter(|starting| starting.visitor == visitor) {
+            // It may have been stopped, and then hears of no hangup.
+            let number = if number == libc::SIGHUP { libc::SIGKILL } else { number };
+            super::init::deliver(starting.pid, number);
         }
     }
 
     /// Notes what became of a process; gives what the monitor is to be told if
     /// it is one of these.
-    pub fn note(&mut self, pid: i32, change: Change) -> Option<Message> {
+    pub fn note(&mut self, pid: i32, change: Change, monitor: &OwnedFd) -> Option<Message> {
+        // One may be gone before it was heard that it runs.
+        if self.starting.iter().any(|starting| starting.pid == pid) {
+            self.hear(monitor);
+        }
         let at = self.running.iter().position(|(running, _)| *running == pid)?;
         let (_, visitor) = self.running[at];
         let message = match change {
@@ -78,7 +135,7 @@ struct Ready {
     folder: CString,
 }
 
-fn start(frozen: &Frozen, before: Before, visit: &Visit) -> Result<(i32, Option<OwnedFd>), Errno> {
+fn start(frozen: &Frozen, before: Before, visit: &Visit) -> Result<Starting, Errno> {
     let environment = frozen.environment.with(c"TERM", &visit.term);
     let ready = Ready {
         programs: programs(&visit.arguments[0], environment.get(c"PATH")),
@@ -96,14 +153,25 @@ fn start(frozen: &Frozen, before: Before, visit: &Visit) -> Result<(i32, Option<
             ([above(&slave)?, above(&slave)?, above(&slave)?], Some(master))
         }
     };
-    let mut refused = None;
-    let pid = process::start_sharing(&mut || {
-        refused = Some(become_visitor(frozen, before, &ready, &streams, master.is_some()));
-        127
-    })?;
-    match refused {
-        None => Ok((pid, master)),
-        Some(errno) => Err(errno),
+    let (told, tells) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    let tells = above(&tells)?;
+    match fork()? {
+        Fork::Child => {
+            let refused =
+                become_visitor(frozen, before, &ready, &streams, master.is_some(), &tells);
+            let _ = rustix::io::write(&tells, &refused.raw_os_error().to_ne_bytes());
+            process::exit_now(127)
+        }
+        Fork::Parent { pid, .. } => Ok(Starting { pid, visitor: visit.visitor, told, master }),
+    }
+}
+
+/// A copy of init: one that shared its memory would have to be waited for.
+fn fork() -> Result<Fork, Errno> {
+    match process::fork() {
+        // What the sandbox's own filter answers.
+        Err(Errno::NOSYS) => process::clone_into_by_registers(None),
+        other => other,
     }
 }
 
@@ -141,16 +209,16 @@ fn programs(name: &CStr, path: Option<&CStr>) -> Vec<CString> {
         .collect()
 }
 
-/// Execs the program; comes back only with the reason why it could not. Runs
-/// in a child that shares init's memory: it allocates nothing.
+/// Execs the program; comes back only with the reason why it could not.
 fn become_visitor(
     frozen: &Frozen,
     before: Before,
     ready: &Ready,
     streams: &[OwnedFd; 3],
     has_terminal: bool,
+    tells: &OwnedFd,
 ) -> Errno {
-    match prepare(frozen, before, ready, streams, has_terminal) {
+    match prepare(frozen, before, ready, streams, has_terminal, tells) {
         Err(errno) => errno,
         Ok(()) => {
             let mut refused = Errno::NOENT;
@@ -172,6 +240,7 @@ fn prepare(
     ready: &Ready,
     streams: &[OwnedFd; 3],
     has_terminal: bool,
+    tells: &OwnedFd,
 ) -> Result<(), Errno> {
     // In a session of its own it has no terminal but the one that it is given.
     rustix::process::setsid()?;
@@ -183,7 +252,8 @@ fn prepare(
     if rustix::process::chdir(&ready.folder).is_err() {
         rustix::process::chdir(&frozen.home)?;
     }
-    fd::close_from(3)?;
+    // This one goes when the program is executed.
+    fd::close_all_but(3, &[tells.as_fd()])?;
     super::init::limit(&frozen.limits)
 }
 

@@ -70,6 +70,7 @@ pub fn policy(
             let file = places.named(path).map_err(|error| vec![error])?;
             let manifest = parse(&file.text, &file.name(), file.layer)?;
             let id = id_of(&manifest)?;
+            pile.warnings.extend(takes_the_place(&manifest, &id, &file, places));
             pile.stack(manifest);
             for layer in [Layer::Admin, Layer::User] {
                 pile.lay_for_all(layer);
@@ -350,6 +351,31 @@ pub fn id(target: &Target, places: &Places) -> Result<AppId, Vec<Diagnostic>> {
             id_of(&parse(&file.text, &file.name(), file.layer)?)
         }
     }
+}
+
+/// Says that a file stands in place of another one that is shipped: what that
+/// application has kept, and what was allowed to it, is this one's then.
+fn takes_the_place(
+    manifest: &Manifest,
+    id: &AppId,
+    file: &Found,
+    places: &Places,
+) -> Option<Diagnostic> {
+    let shipped = places.in_layer(Layer::Vendor, id).ok()??;
+    if shipped.text == file.text {
+        return None;
+    }
+    let message = format!("this manifest takes the place of {}", shipped.name());
+    let warning = Diagnostic::warning(message);
+    let warning = match &manifest.id {
+        Some(id) => warning.at(&id.origin),
+        None => warning,
+    };
+    Some(
+        warning
+            .because(format!("by its id it gets the home of {id}, your own file about that, and what portals allow it"))
+            .hint("give it another id, unless it is a version of that manifest"),
+    )
 }
 
 /// The id that a file named by its path says that it is about.

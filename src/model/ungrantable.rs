@@ -7,6 +7,10 @@ use super::path::AbsPath;
 const SOCKETS: [&str; 4] =
     ["/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/.XIM-unix", "/tmp/.font-unix"];
 
+/// Why the places of sockets are shut.
+pub const SESSION: &str =
+    "it holds sockets of the session and the system; see [bus], [audio], [display]";
+
 /// Folders of which only what is in them can be granted.
 const BROAD: [&str; 4] = ["/etc", "/tmp", "/var/tmp", "/var"];
 
@@ -25,9 +29,7 @@ pub fn why(path: &AbsPath) -> Option<&'static str> {
         return Some("it is the kernel's; see [devices] for devices");
     }
     if within(path, "/run") && !within(path, "/run/media") {
-        return Some(
-            "it holds sockets of the session and the system; see [bus], [audio], [display]",
-        );
+        return Some(SESSION);
     }
     if BROAD.contains(&path) {
         return Some("it is too broad; name what is needed in it");

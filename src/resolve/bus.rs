@@ -22,6 +22,7 @@ use crate::model::plan::{
 use super::Resolution;
 use super::base::fixed;
 use super::links::NotFound;
+use super::names;
 
 /// The interface by which properties are read.
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
@@ -89,7 +90,16 @@ pub fn resolve(r: &mut Resolution<'_>) {
     let portal = settings.portals.items.first().map(|word| word.origin.clone());
     let granted = stated_at(&settings.session_bus).or(portal);
     if let Some(origin) = granted.or_else(|| accessible.map(|stated| stated.origin.clone())) {
-        session.own_names(r.policy.id.as_str());
+        let id = r.policy.id.to_string();
+        if names::is_of_the_session(&id) {
+            let text = format!(
+                "{id} is a name that services of the session have; the application does not own it"
+            );
+            let hint = format!("where that is meant, state own = [\"{id}.*\"] in [bus.session]");
+            r.note(Weight::Warning, text, Some(&origin), Some(&hint));
+        } else {
+            session.own_names(&id);
+        }
         wanted.push((Bus::Session, session.list, origin));
     }
     if let Some(origin) = stated_at(&settings.system_bus) {

@@ -29,6 +29,7 @@ use crate::report::{Code, Diagnostic};
 
 use super::links::{Links, NotFound};
 use super::protected::{self, Reason};
+use super::session;
 use super::{Resolution, base};
 
 /// What a grant lets the application do.
@@ -373,6 +374,9 @@ fn expand(
 pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
     if r.home.is_beneath(real) {
         return Some("it contains the whole home; grant folders in the home by name");
+    }
+    if session::is_runtime(r.facts, &r.home, real) {
+        return Some(ungrantable::SESSION);
     }
     ungrantable::why(real)
 }

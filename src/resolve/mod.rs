@@ -33,9 +33,11 @@ mod files;
 mod home;
 mod limits;
 mod links;
+mod names;
 mod network;
 pub mod program;
 pub mod protected;
+mod session;
 mod syscalls;
 mod tree;
 

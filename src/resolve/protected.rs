@@ -8,6 +8,8 @@
 use crate::model::facts::HostFacts;
 use crate::model::path::AbsPath;
 
+use super::session;
+
 /// Why a path is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -19,6 +21,8 @@ pub enum Reason {
     Runs,
     /// Decides what other sandboxes may do, or is their data.
     Sandbox,
+    /// Leads to programs of the session, outside.
+    Session,
 }
 
 impl Reason {
@@ -29,6 +33,7 @@ impl Reason {
             Reason::Profile => "holds a browser's or mail program's profile",
             Reason::Runs => "is executed or obeyed outside the sandbox",
             Reason::Sandbox => "belongs to sandboxes",
+            Reason::Session => "leads to the session outside the sandbox",
         }
     }
 }
@@ -479,7 +484,8 @@ const HOME: &[(Reason, &[&str])] = &[
 ];
 
 /// Every protected path of this caller, in both of their homes, in the xdg
-/// folders where those lie elsewhere, and the folders of `$PATH` in the home.
+/// folders where those lie elsewhere, the folders of `$PATH` in the home, and
+/// where the session can be reached.
 pub fn paths(facts: &HostFacts) -> Vec<(AbsPath, Reason)> {
     let mut all = Vec::with_capacity(512);
     for home in std::iter::once(&facts.home).chain(&facts.account_home) {
@@ -517,5 +523,6 @@ pub fn paths(facts: &HostFacts) -> Vec<(AbsPath, Reason)> {
             all.push((path, Reason::Runs));
         }
     }
+    all.extend(session::places(facts).into_iter().map(|path| (path, Reason::Session)));
     all
 }

@@ -13,6 +13,7 @@ use crate::world::{App, Run, UNSEEN, World, finish};
 tests![
     only_itself_is_seen,
     an_application_owns_its_own_names,
+    an_id_that_is_a_services_name_is_not_owned,
     levels_and_rules,
     signals,
     a_word_for_a_service,
@@ -120,6 +121,20 @@ fn an_application_owns_its_own_names() {
     }
     world.file("~/Share/go", "");
     app.finish().all_work();
+}
+
+/// A manifest says what its id is, and the first to own a name is believed.
+fn an_id_that_is_a_services_name_is_not_owned() {
+    let world = World::new();
+    let bus = session(&world);
+    for id in ["org.freedesktop.secrets", "org.freedesktop.portal", "org.gnome.Shell"] {
+        let acts = format!("{SESSION} call {DAEMON} RequestName {id}.Own #4 end");
+        outside(&world, &bus, &acts).all_work();
+        let run = world.app(&acts).id(id).buses(EMPTY).run();
+        run.says("services of the session").refused(1, &["ServiceUnknown"]);
+        let stated = format!("[bus.session]\nown = [\"{id}.*\"]");
+        world.app(&acts).id(id).buses(&stated).run().all_work();
+    }
 }
 
 fn levels_and_rules() {

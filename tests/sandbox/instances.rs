@@ -20,6 +20,9 @@ tests![
     signals_reach_who_entered,
     a_terminal_of_its_own,
     who_enters_ends_with_the_sandbox,
+    who_is_stopped_before_the_start_holds_up_nobody,
+    who_does_not_listen_holds_up_nobody,
+    an_application_that_has_stopped_is_ended,
     a_name_means_one_run,
     a_word_first_and_then_force,
     a_signal_and_no_more,
@@ -284,6 +287,85 @@ fn who_enters_ends_with_the_sandbox() {
     self::command(&world, &format!("kill --signal KILL {}", name(&running))).ended_with(0);
     visitor.finish().ended_with(127).says("the sandbox has ended");
     running.finish().ended_with(128 + 9);
+    world.assert_nothing_left();
+}
+
+/// The application stops every process of its sandbox, over and over, and so
+/// also one that is about to become what a person asked for.
+fn who_is_stopped_before_the_start_holds_up_nobody() {
+    let world = World::new();
+    world.folder("~/Share");
+    let running = started(
+        world
+            .app("say ready wait-for ~/Share/go stop-all ~/Share/enough exit 5")
+            .manifest("[filesystem]\nwrite = [\"~/Share\"]"),
+    );
+    entering(&world, &running, "exit 7").ended_with(7);
+    world.file("~/Share/go", "");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    // Some slip through; one that is still there a while later has not.
+    let mut visitors = Vec::new();
+    let stopped = |visitors: &mut Vec<Running>| {
+        let mut command = world.command(&pinfold());
+        command.args(["enter", &name(&running), "--", "/bin/true"]);
+        visitors.push(Running::new(command, None));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        listed(&world)[0]["tasks"].as_u64().is_some_and(|tasks| tasks > 2)
+    };
+    until("two are stopped", || stopped(&mut visitors) && stopped(&mut visitors));
+    // Init still does what is asked of it.
+    world.file("~/Share/enough", "");
+    for visitor in visitors {
+        visitor.signal(rustix::process::Signal::KILL);
+        visitor.finish();
+    }
+    running.finish().ended_with(5);
+    world.assert_nothing_left();
+}
+
+/// A command that asks and asks and reads no answer.
+fn who_does_not_listen_holds_up_nobody() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let world = World::new();
+    let running = started(waiting(&world));
+    let place = world.path(&format!("%/pinfold/{}.sock", name(&running)));
+    let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    let flags = SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, kind, flags, None).unwrap();
+    rustix::net::connect(&socket, &SocketAddrUnix::new(&place).unwrap()).unwrap();
+    // SIGCONT, which does nothing.
+    let packet: Vec<u8> = [0x100, 18, 0, 0].into_iter().flat_map(u32::to_ne_bytes).collect();
+    let since = std::time::Instant::now();
+    let mut sent = 0;
+    while sent < 4000 && since.elapsed().as_secs() < 3 {
+        match rustix::net::send(&socket, &packet, rustix::net::SendFlags::NOSIGNAL) {
+            Ok(_) => sent += 1,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    }
+    assert!(sent > 500, "{sent}");
+    entering(&world, &running, "exit 7").ended_with(7);
+    running.signal(rustix::process::Signal::TERM);
+    running.finish().ended_with(128 + 15);
+}
+
+/// With a terminal its monitor has stopped with it.
+fn an_application_that_has_stopped_is_ended() {
+    let world = World::new();
+    let ready = world.app("say ready signal-self 19 linger").ready();
+    let words: Vec<String> = std::iter::once(ready.get_program())
+        .chain(ready.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let mut terminal = Terminal::new(&world, &words);
+    terminal.await_text("ready");
+    until("the monitor has stopped", || {
+        let monitor = listed(&world)[0]["monitor"].as_i64().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{monitor}/stat")).unwrap();
+        stat.contains(") T ")
+    });
+    command(&world, "kill --all").ended_with(0);
+    terminal.finish();
     world.assert_nothing_left();
 }
 

@@ -18,6 +18,8 @@ tests![
     shut_to_a_manifest_from_elsewhere,
     open_to_the_users_own_layer,
     protected_behind_a_link,
+    where_the_session_can_be_reached,
+    a_runtime_folder_in_the_home,
     a_broad_grant_shows_the_rest,
 ];
 
@@ -262,4 +264,53 @@ fn protected_behind_a_link() {
         run.value(2);
     }
     world.outside("read ~/.ssh/id").all_work();
+}
+
+fn where_the_session_can_be_reached() {
+    let world = World::new();
+    world.folder("~/deep");
+    let place = world.path("~/deep/socket");
+    let _socket = std::os::unix::net::UnixListener::bind(&place).unwrap();
+    let app = || {
+        let app = world.app("connect-path ~/deep/socket");
+        app.manifest("[filesystem]\nwrite = [\"~/deep\"]")
+    };
+    app().run().all_work();
+    let bus = format!("unix:path={}", place.display());
+    let pulse = format!("unix:{}", place.display());
+    let path = place.display().to_string();
+    let tmux = format!("{path},12,0");
+    for (name, value) in [
+        ("DBUS_SESSION_BUS_ADDRESS", &bus),
+        ("AT_SPI_BUS_ADDRESS", &bus),
+        ("SSH_AUTH_SOCK", &path),
+        ("WAYLAND_DISPLAY", &path),
+        ("PULSE_SERVER", &pulse),
+        ("TMUX", &tmux),
+    ] {
+        world.outside("connect-path ~/deep/socket").all_work();
+        app().variable(name, value).run().all_refused(UNSEEN);
+    }
+}
+
+fn a_runtime_folder_in_the_home() {
+    use std::os::unix::fs::DirBuilderExt;
+    let world = World::new();
+    let folder = world.path("~/run");
+    std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
+    let folder = folder.display().to_string();
+    world.file("~/Documents/a", "open");
+    let open = world.app("list ~/run").manifest("[filesystem]\nwrite = [\"~\"]");
+    open.run().all_work();
+    let run = world
+        .app("list ~/run/pinfold read ~/Documents/a write ~/run/x y")
+        .manifest("[filesystem]\nwrite = [\"~\"]")
+        .variable("XDG_RUNTIME_DIR", &folder)
+        .run();
+    run.refused(0, UNSEEN);
+    run.value(1);
+    assert!(world.exists("~/run/pinfold") && !world.exists("~/run/x"));
+    // It holds the sockets by which other sandboxes are told what to run.
+    let run = world.app("list ~/run").flags("--read ~/run").variable("XDG_RUNTIME_DIR", &folder);
+    run.run().ended_with(65).says("cannot be granted");
 }

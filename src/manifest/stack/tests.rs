@@ -149,7 +149,13 @@ fn a_named_file_stands_for_the_shipped_one() {
         ("x/none.toml", "command = ['x']"),
     ]);
     let target = Target::File(tree.at("x/some.toml"));
-    let (policy, _) = tree.of(&target, Settings::default());
+    let (policy, warnings) = tree.of(&target, Settings::default());
+    let text = shown(&warnings);
+    assert!(text.contains("vendor/a.b.C.toml") && text.contains("the home of a.b.C"), "{text}");
+    let itself = Target::File(tree.at("vendor/a.b.C.toml"));
+    fs::write(tree.at("vendor/a.b.C.toml"), "schema = 1\nid = 'a.b.C'\ncommand = ['vendor']")
+        .unwrap();
+    assert!(tree.of(&itself, Settings::default()).1.is_empty());
     assert_eq!(policy.id.as_str(), "a.b.C");
     assert_eq!(policy.settings.command.unwrap().value, ["x"]);
     assert_eq!(policy.settings.nice, None);
