@@ -29,13 +29,14 @@ mod devices;
 mod display;
 mod environment;
 mod etc;
-mod files;
-mod home;
+pub mod files;
+pub mod home;
 mod limits;
-mod links;
+pub mod links;
 mod network;
 pub mod program;
 pub mod protected;
+pub mod seen;
 mod syscalls;
 mod tree;
 
