@@ -59,6 +59,7 @@ pub fn main(options: &Explain) -> Outcome {
         plan: &prepared.plan,
         facts: &host.facts,
         fs: &host.fs,
+        app: &options.app,
     };
     let answers: Vec<Answer> = questions.iter().map(|question| subject.answer(question)).collect();
     if options.json {

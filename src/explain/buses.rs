@@ -51,12 +51,13 @@ pub fn name(subject: &Subject<'_>, question: &Question, name: &str) -> Answer {
     for rule in &about {
         answer = answer.decided_by(&rule.origin);
     }
-    let key = if plan.bus == Bus::System { "bus.system" } else { "bus.session" };
-    if about.iter().any(|rule| rule.origin.line > 0) {
-        answer = answer.change(format!(
-            "to shut it: take the line out, or {}",
-            subject.line(key, "an empty list for the key, which takes back lower layers'")
-        ));
+    let stated = about.iter().find(|rule| rule.origin.line > 0 && rule.allow == BusAccess::Talk);
+    if let (Some(rule), Bus::Session) = (stated, plan.bus) {
+        let (app, name) = (subject.app, &rule.name);
+        let shuts = format!("to shut it for good: pinfold override {app} --refuse talk={name}");
+        answer = answer.change(shuts);
+    } else if about.iter().any(|rule| rule.origin.line > 0) {
+        answer = answer.change("to shut it: take the line out");
     }
     answer.lock(FILTER, "a process between the application and the bus lets what fits a rule pass")
 }
@@ -102,8 +103,9 @@ fn hidden(subject: &Subject<'_>, question: &Question, name: &str) -> Answer {
         true => "no bus is granted",
         false => "for the application the name does not exist: no line grants it",
     };
-    let answer = Answer::new(question, May::No, text)
-        .decided_by(&Origin::builtin("no name is seen that no line grants"));
+    let nothing = Origin::builtin("no name is seen that no line grants");
+    let emptied = subject.policy.settings.session_bus.talk.emptied.as_ref();
+    let answer = Answer::new(question, May::No, text).decided_by(emptied.unwrap_or(&nothing));
     let answer = match buses.is_empty() {
         true => answer.lock("mounts", "no socket of a bus is shown"),
         false => answer.lock(FILTER, "what fits no rule is refused"),
@@ -128,12 +130,15 @@ fn open(subject: &Subject<'_>, answer: Answer, name: &str, on: Bus) -> Answer {
         return answer.change("portals are granted by word: --portal WORD");
     }
     let line = format!("talk = [\"{name}\"]");
+    let system = |answer, to| subject.offer(answer, to, "bus.system.talk", None, &line);
     match on {
-        Bus::Session => answer
-            .change(format!("to open it: run with --talk {name}"))
-            .change(format!("to open it: {}", subject.line("bus.session", &line)))
-            .change(format!("if it is on the system bus: {}", subject.line("bus.system", &line))),
-        Bus::System => answer.change(format!("to open it: {}", subject.line("bus.system", &line))),
+        Bus::Session => {
+            let flag = format!("--talk {name}");
+            let key = "bus.session.talk";
+            let answer = subject.offer(answer, "to open it", key, Some(&flag), &line);
+            system(answer, "if it is on the system bus")
+        }
+        Bus::System => system(answer, "to open it"),
         Bus::Accessibility => answer,
     }
 }
@@ -160,8 +165,8 @@ pub fn portal(subject: &Subject<'_>, question: &Question, word: &'static str) ->
                 Answer::new(question, May::Yes, format!("it may ask the portal. {summary}"))
                     .decided_by(&stated.origin)
                     .change(format!(
-                        "to shut it: take the word out, or {}",
-                        subject.line("portals", "allow = [], which takes back lower layers'")
+                        "to shut it for good: pinfold override {} --refuse portal={word}",
+                        subject.app
                     ));
             answer.shadowed = stated.shadowed.clone();
             answer
@@ -170,13 +175,15 @@ pub fn portal(subject: &Subject<'_>, question: &Question, word: &'static str) ->
             let text = "it is granted, but the session bus is not shown";
             Answer::new(question, May::No, text).decided_by(&stated.origin)
         }
-        (None, ..) => Answer::new(question, May::No, "no line grants the portal")
-            .decided_by(&Origin::builtin("no portal is open that no line grants"))
-            .change(format!("to open it: run with --portal {word}"))
-            .change(format!(
-                "to open it: {}",
-                subject.line("portals", &format!("allow = [\"{word}\"]"))
-            )),
+        (None, ..) => {
+            // An empty list takes back what lower layers state.
+            let nothing = Origin::builtin("no portal is open that no line grants");
+            let origin = settings.portals.emptied.as_ref().unwrap_or(&nothing);
+            let answer =
+                Answer::new(question, May::No, "no line grants the portal").decided_by(origin);
+            let flag = format!("--portal {word}");
+            subject.offer(answer, "to open it", "portals.allow", Some(&flag), "")
+        }
     };
     let answer = match catalogue::portal(word) {
         Some(portal) => answer.limit(&portal.risk),

@@ -49,26 +49,28 @@ pub fn answer(subject: &Subject<'_>, question: &Question, name: &str) -> Answer 
         .limit(format!("why it is looked at: {}", row.reason))
         .decided_by(opened.unwrap_or(&core))
         .lock("seccomp", "the filter answers before the kernel looks at the call");
-    let changes = variants(plan).into_iter().filter(|(_, other)| row.rule.answer(other) != told);
-    changes.fold(answer, |answer, (line, _)| {
-        answer.change(format!("with another answer: {}", subject.line("syscalls", &line)))
+    let changes = variants(plan).into_iter().filter(|(_, _, other)| row.rule.answer(other) != told);
+    changes.fold(answer, |answer, (key, line, _)| {
+        subject.offer(answer, "with another answer", key, None, &line)
     })
 }
 
 /// Policies that differ from one by a line, and the line.
-fn variants(plan: &SyscallPlan) -> Vec<(String, SyscallPlan)> {
+fn variants(plan: &SyscallPlan) -> Vec<(&'static str, String, SyscallPlan)> {
+    let (nest, allow) = ("syscalls.nested", "syscalls.allow");
     let nested = Nested::WORDS.iter().filter(|(_, nested)| *nested != plan.nested);
     let nested = nested.map(|(word, nested)| {
-        (format!("nested = \"{word}\""), SyscallPlan { nested: *nested, ..plan.clone() })
+        (nest, format!("nested = \"{word}\""), SyscallPlan { nested: *nested, ..plan.clone() })
     });
     let features = SyscallFeature::WORDS.iter().filter(|(_, one)| !plan.features.contains(one));
     let features = features.map(|(word, feature)| {
         let mut more = plan.clone();
         more.features.push(*feature);
-        (format!("allow = [\"{word}\"]"), more)
+        (allow, format!("allow = [\"{word}\"]"), more)
     });
-    let fewer = (!plan.features.is_empty())
-        .then(|| ("allow = []".to_owned(), SyscallPlan { features: Vec::new(), ..plan.clone() }));
+    let fewer = (!plan.features.is_empty()).then(|| {
+        (allow, "allow = []".to_owned(), SyscallPlan { features: Vec::new(), ..plan.clone() })
+    });
     nested.chain(features).chain(fewer).collect()
 }
 

@@ -12,18 +12,17 @@ pub fn answer(subject: &Subject<'_>, question: &Question, device: Device) -> Ans
     let stated = subject.policy.settings.devices.items.iter().find(|stated| stated.value == device);
     let Some(stated) = stated else {
         let text = "no line grants it; /dev has the minimal devices only";
-        let answer = Answer::new(question, May::No, text)
-            .decided_by(&Origin::builtin("no device is shown that no line grants"))
-            .lock(
+        let nothing = Origin::builtin("no device is shown that no line grants");
+        let emptied = subject.policy.settings.devices.emptied.as_ref();
+        let answer =
+            Answer::new(question, May::No, text).decided_by(emptied.unwrap_or(&nothing)).lock(
                 "mounts",
                 "the device files are not there, and those of other mounts do not work",
             );
         return match device {
             Device::Gpu | Device::Kvm => {
-                let line = format!("allow = [\"{word}\"]");
-                answer
-                    .change(format!("to open it: run with --share {word}"))
-                    .change(format!("to open it: {}", subject.line("devices", &line)))
+                let flag = format!("--share {word}");
+                subject.offer(answer, "to open it", "devices.allow", Some(&flag), "")
             }
             Device::Camera => answer.change(
                 "this version opens no camera by its device; --portal camera asks the person",
@@ -47,9 +46,10 @@ pub fn answer(subject: &Subject<'_>, question: &Question, device: Device) -> Ans
     };
     let mut answer = answer
         .decided_by(&stated.origin)
-        .change(format!("to shut it: run with --unshare {word}"))
         .lock("mounts", "these device files are shown, and no others");
     answer.shadowed = stated.shadowed.clone();
+    let flag = format!("--unshare {word}");
+    let answer = subject.offer(answer, "to shut it", "devices.allow", Some(&flag), "");
     match subject.is_landlocked() {
         true => answer.lock("landlock", "a rule lets them be used"),
         false => answer,

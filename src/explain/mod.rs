@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::host::HostFs;
 use crate::model::facts::HostFacts;
 use crate::model::manifest::Policy;
-use crate::model::origin::Origin;
+use crate::model::origin::{Layer, Origin};
 use crate::model::path::AbsPath;
 use crate::model::plan::{Plan, Tier};
 
@@ -138,6 +138,8 @@ pub struct Subject<'a> {
     pub facts: &'a HostFacts,
     /// Its files.
     pub fs: &'a HostFs,
+    /// How the person names the application: its id, or a file.
+    pub app: &'a str,
 }
 
 impl Subject<'_> {
@@ -155,17 +157,33 @@ impl Subject<'_> {
 
     /// Where a person states more about an application: a file of their own.
     fn own_file(&self) -> String {
-        let file =
-            self.facts.config_home.child("pinfold").child(&format!("{}.toml", self.plan.app));
+        let file = self.facts.config_home.child("pinfold");
+        let file = file.child(&format!("{}.toml", self.plan.app));
         match file.relative_to(&self.facts.home) {
             Some(rest) => format!("~/{rest}"),
             None => file.to_string(),
         }
     }
 
-    /// A line for the person's own file.
-    fn line(&self, table: &str, line: &str) -> String {
-        format!("in {}, under [{table}]: {line}", self.own_file())
+    /// Adds what changes an answer: by a flag for one run, and for good by a
+    /// command or a line; neither where a layer holds the key fast.
+    fn offer(&self, answer: Answer, to: &str, key: &str, flag: Option<&str>, line: &str) -> Answer {
+        let lock = |layer| self.policy.settings.lock_on(key, layer);
+        if let Some(lock) = lock(Layer::CommandLine) {
+            return answer.change(format!("`{key}` is locked by {}", lock.origin));
+        }
+        let answer = match flag {
+            Some(flag) => answer.change(format!("{to}: run with {flag}")),
+            None => answer,
+        };
+        if lock(Layer::User).is_some() {
+            return answer;
+        }
+        let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
+        answer.change(match flag {
+            Some(flag) => format!("{to} for good: pinfold override {} {flag}", self.app),
+            None => format!("{to}: in {}, under [{table}]: {line}", self.own_file()),
+        })
     }
 
     fn is_namespaced(&self) -> bool {

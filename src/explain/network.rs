@@ -20,14 +20,10 @@ pub fn answer(subject: &Subject<'_>, question: &Question, name: &str, port: Opti
             true => answer.lock("network namespace", "a network of its own, with a loopback alone"),
             false => answer.lock("seccomp", "sockets of the network cannot be made"),
         };
-        return answer
-            .change("to open it: run with --share network")
-            .change(format!("to open it: {}", subject.line("network", "mode = \"host\"")));
+        return subject.offer(answer, "to open it", "network.mode", Some("--share network"), "");
     }
     let shut = |answer: Answer| {
-        answer
-            .change("to shut it: run with --unshare network")
-            .change(format!("to shut it: {}", subject.line("network", "mode = \"none\"")))
+        subject.offer(answer, "to shut it", "network.mode", Some("--unshare network"), "")
     };
     let by_name = "no host is told from another: only ports can be limited";
     let stated = &subject.policy.settings.network.connect;
@@ -50,8 +46,9 @@ pub fn answer(subject: &Subject<'_>, question: &Question, name: &str, port: Opti
         }
         Some(port) => {
             let line = format!("connect = [{port}]");
-            Answer::new(question, May::No, format!("by TCP it may connect to {listed} only"))
-                .change(format!("to open it: {}", subject.line("network", &line)))
+            let text = format!("by TCP it may connect to {listed} only");
+            let answer = Answer::new(question, May::No, text);
+            subject.offer(answer, "to open it", "network.connect", None, &line)
         }
         None => {
             Answer::new(question, May::Partly, format!("by TCP it may connect to {listed} only"))

@@ -3,6 +3,7 @@
 use crate::model::origin::{Layer, Origin, Sourced};
 use crate::model::path::{AbsPath, PathExpr};
 use crate::model::plan::{Access, Action, LandlockObject, Slot};
+use crate::model::statement::DENY;
 use crate::resolve::files::refusal;
 use crate::resolve::protected;
 use crate::resolve::seen::{self, Reached, Seen};
@@ -127,17 +128,14 @@ impl Asked<'_> {
             answer = answer.lock("mounts", how);
         }
         answer = self.landlock(answer, &reached.place, write);
-        let layer = answer.decided.first().map(|origin| origin.layer);
         let (subject, name) = (self.subject, self.name);
         if !write && !source.is_within(&AbsPath::root().child("usr")) {
-            answer = answer.change(format!("to let it change: run with --write {name}"));
+            let flag = format!("--write {name}");
+            answer = subject.offer(answer, "to let it change", "filesystem.write", Some(&flag), "");
         }
-        if layer.is_some_and(|layer| layer > Layer::Builtin) {
-            answer = answer.change(format!("to shut it: run with --deny {name}"));
-        }
-        if layer.is_some_and(|layer| layer > Layer::Builtin && layer < Layer::CommandLine) {
-            let line = format!("deny = [\"{name}\"]");
-            answer = answer.change(format!("to shut it: {}", subject.line("filesystem", &line)));
+        if answer.decided.first().is_some_and(|origin| origin.layer > Layer::Builtin) {
+            let flag = format!("--deny {name}");
+            answer = subject.offer(answer, "to shut it", DENY, Some(&flag), "");
         }
         answer
     }
@@ -213,36 +211,37 @@ impl Asked<'_> {
             .filter(|deny| subject.facts.named(&deny.value).is_some_and(|place| covers(&place)))
             .max_by_key(|deny| deny.origin.layer);
         let shut = protected::paths(subject.facts).into_iter().find(|(place, _)| covers(place));
-        let flag = format!("run with --read {name}");
-        let line = format!("read = [\"{name}\"]");
+        let flag = format!("--read {name}");
+        let opened =
+            |answer| subject.offer(answer, "to open it", "filesystem.read", Some(&flag), "");
         let answer = if let Some(deny) = deny {
-            Answer::new(self.question, May::No, format!("it is denied; {instead}"))
-                .decided_by(&deny.origin)
-                .change(match is_flag(&deny.origin) {
-                    true => "to open it: leave the flag out".to_owned(),
-                    false => format!("to open it: {flag}, which goes over the denial"),
-                })
+            let answer = Answer::new(self.question, May::No, format!("it is denied; {instead}"))
+                .decided_by(&deny.origin);
+            match settings.lock_on(DENY, Layer::CommandLine) {
+                Some(lock) => answer.change(format!("`{DENY}` is locked by {}", lock.origin)),
+                None if is_flag(&deny.origin) => answer.change("to open it: leave the flag out"),
+                // A denial gives way to a grant of a higher layer that names it.
+                None => answer.change(format!("to open it: run with {flag}")),
+            }
         } else if let Some(why) = refusal(&home, self.path) {
             Answer::new(self.question, May::No, format!("nobody may: {why}; {instead}"))
                 .decided_by(&Origin::builtin("what can be granted to nobody"))
                 .change("no line opens it as it is")
         } else if let Some((place, reason)) = shut {
             let text = format!("{place} is protected: it {}; {instead}", reason.text());
-            Answer::new(self.question, May::No, text)
-                .decided_by(&Origin::builtin("protected paths"))
-                .change(format!("to open it: {flag}"))
-                .change(format!("to open it: {}", subject.line("filesystem", &line)))
+            opened(
+                Answer::new(self.question, May::No, text)
+                    .decided_by(&Origin::builtin("protected paths")),
+            )
         } else {
             let text = format!("no line grants it; {instead}");
             let answer = Answer::new(self.question, May::No, text)
                 .decided_by(&Origin::builtin("nothing is shown that no line grants"));
             match subject.fs.look_following(self.path) {
-                Ok(_) => answer
-                    .change(format!("to open it: {flag}"))
-                    .change(format!("to open it: {}", subject.line("filesystem", &line))),
+                Ok(_) => opened(answer),
                 Err(_) => answer
                     .limit("the host has nothing there either")
-                    .change(format!("once it is there: {flag}"))
+                    .change(format!("once it is there: run with {flag}"))
                     .change(format!("to have it made as a folder: run with --create {name}")),
             }
         };

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use pinfold::explain::{Answer, May, Question, Subject};
 use pinfold::host::HostFs;
-use pinfold::model::origin::Layer;
+use pinfold::model::origin::{Layer, Origin};
 use pinfold::model::path::AbsPath;
 use pinfold::model::plan::{Action, Kind, Plan};
+use pinfold::resolve::{Request, resolve};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -144,8 +145,109 @@ fn explain(host: &Host, plan: &Plan, text: &str, stated: &[Stated]) -> Answer {
         texts.iter().map(|(layer, text)| (*layer, text.as_str())).collect();
     let policy = policy(settings(&layers));
     let (facts, fs) = (host.facts(), host.tree.fs());
-    let subject = Subject { policy: &policy, plan, facts: &facts, fs: &fs };
+    let subject = Subject { policy: &policy, plan, facts: &facts, fs: &fs, app: "org.example.App" };
     subject.answer(&Question::parse(text).unwrap())
+}
+
+/// An answer about manifests of several layers.
+fn about(host: &Host, layers: &[(Layer, &str)], text: &str) -> Answer {
+    let policy = policy(settings(layers));
+    let (facts, fs) = (host.facts(), host.tree.fs());
+    let request = Request { only_looks: true, ..nothing_more() };
+    let plan = resolve(&policy, &facts, &fs, &request).unwrap();
+    let app = "org.example.App";
+    let subject = Subject { policy: &policy, plan: &plan, facts: &facts, fs: &fs, app };
+    subject.answer(&Question::parse(text).unwrap())
+}
+
+fn places(origins: &[Origin]) -> Vec<(Layer, u32)> {
+    origins.iter().map(|origin| (origin.layer, origin.line)).collect()
+}
+
+#[test]
+fn an_answer_names_the_line_that_decides_and_those_that_it_overrules() {
+    let host = Host::small();
+    host.tree.folder("/home/ada/a/b");
+    host.tree.own("/home/ada");
+    let vendor = (Layer::Vendor, "[filesystem]\nread = [\"~/a\"]");
+    let answer = about(&host, &[vendor], "~/a/b");
+    assert_eq!((answer.may, places(&answer.decided)), (May::Yes, vec![(Layer::Vendor, 3)]));
+    assert!(answer.shadowed.is_empty());
+    let user = (Layer::User, "[filesystem]\n\ndeny = [\"~/a/b\"]");
+    let answer = about(&host, &[vendor, user], "~/a/b");
+    assert_eq!((answer.may, places(&answer.decided)), (May::No, vec![(Layer::User, 4)]));
+    assert_eq!(places(&answer.shadowed), [(Layer::Vendor, 3)]);
+    let above = about(&host, &[vendor, user], "~/a");
+    assert_eq!(above.may, May::Partly);
+    assert!(above.limits.iter().any(|limit| limit == "but not /home/ada/a/b"), "{above:?}");
+    let flag = (Layer::CommandLine, "[filesystem]\nread = [\"~/a/b\"]");
+    let answer = about(&host, &[vendor, user, flag], "~/a/b");
+    assert_eq!((answer.may, places(&answer.decided)), (May::Yes, vec![(Layer::CommandLine, 3)]));
+    assert_eq!(places(&answer.shadowed), [(Layer::Vendor, 3), (Layer::User, 4)]);
+}
+
+#[test]
+fn what_is_locked_is_offered_to_nobody() {
+    let host = Host::small();
+    host.tree.folder("/home/ada/a");
+    host.tree.own("/home/ada");
+    let offers = |layers: &[(Layer, &str)]| {
+        let answer = about(&host, layers, "~/a");
+        assert_eq!(answer.may, May::No);
+        answer.change.join("\n")
+    };
+    assert!(offers(&[]).contains("run with --read ~/a"));
+    assert!(offers(&[]).contains("pinfold override org.example.App --read ~/a"));
+    let told = offers(&[(Layer::Admin, "lock = [\"filesystem.read\"]")]);
+    assert!(told.contains("`filesystem.read` is locked by admin.toml:2"), "{told}");
+    assert!(!told.contains("--read"), "{told}");
+    // What the person locks themselves binds the command line alone.
+    let told = offers(&[(Layer::User, "lock = [\"filesystem\"]")]);
+    assert!(told.contains("is locked by user.toml:2"), "{told}");
+}
+
+#[test]
+fn networks_devices_and_calls() {
+    let host = Host::small();
+    let may = |text: &str, what: &str| about(&host, &[(Layer::User, text)], what).may;
+    let host_network = "[network]\nmode = \"host\"";
+    let limited = "[network]\nmode = \"host\"\nconnect = [443]";
+    for (text, what, want) in [
+        ("", "host:example.org:443", May::No),
+        ("", "localhost:80", May::No),
+        (host_network, "host:example.org", May::Yes),
+        (limited, "host:example.org:443", May::Yes),
+        (limited, "host:example.org:80", May::No),
+        (limited, "host:example.org", May::Partly),
+        ("", "device:gpu", May::No),
+        ("", "syscall:ptrace", May::No),
+        ("[syscalls]\nallow = [\"devel\"]", "syscall:ptrace", May::Yes),
+        ("", "syscall:clone", May::Partly),
+        ("", "syscall:read", May::Yes),
+        ("", "portal:print", May::No),
+        ("", "bus:org.example.Name", May::No),
+        // Granted, and there is no bus.
+        ("[portals]\nallow = [\"print\"]", "portal:print", May::No),
+        ("[bus.session]\ntalk = [\"org.a.B\"]", "bus:org.a.B", May::No),
+    ] {
+        assert_eq!(may(text, what), want, "{text}: {what}");
+    }
+    let answer =
+        about(&host, &[(Layer::User, "[bus.session]\ntalk = [\"org.a.B\"]")], "bus:org.a.B");
+    assert_eq!(places(&answer.decided), [(Layer::User, 3)]);
+    // A kernel without ports in its landlock limits none.
+    let mut old = Host::small();
+    old.landlock_abi = 3;
+    assert_eq!(about(&old, &[(Layer::User, limited)], "host:example.org:80").may, May::Yes);
+    // The line that is offered gives the other answer.
+    let answer = about(&host, &[], "syscall:ptrace");
+    let line = answer.change.iter().find_map(|line| line.split_once("under [syscalls]: "));
+    let text = format!("[syscalls]\n{}", line.unwrap().1);
+    assert_eq!(may(&text, "syscall:ptrace"), May::Yes);
+    // An empty list of a higher layer decides.
+    let lower = (Layer::Vendor, "[portals]\nallow = [\"print\"]");
+    let answer = about(&host, &[lower, (Layer::User, "[portals]\nallow = []")], "portal:print");
+    assert_eq!(places(&answer.decided), [(Layer::User, 3)]);
 }
 
 /// Trees are built for each case, which takes its time.
