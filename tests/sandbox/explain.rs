@@ -1,10 +1,8 @@
 //! What `pinfold explain` says, against what a probe inside finds.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-
 use serde_json::Value;
 
+use crate::buses::{SESSION, outside, services, session};
 use crate::tests;
 use crate::world::{World, finish, pinfold};
 
@@ -119,77 +117,35 @@ fn calls_are_as_explained() {
     }
 }
 
-/// A bus in a world's runtime folder, with services that cannot start: a call
-/// that reaches it is answered otherwise than one of which it never hears.
-struct Bus(Child);
-
-impl Bus {
-    fn start(world: &World, names: &[&str]) -> Bus {
-        for name in names {
-            let text = format!("[D-BUS Service]\nName={name}\nExec=/bin/false\n");
-            world.file(&format!("@/services/{name}.service"), &text);
-        }
-        let configuration = world.file(
-            "@/bus.conf",
-            &world.text(
-                "<busconfig><type>session</type><listen>unix:path=%/bus</listen>\
-                 <auth>EXTERNAL</auth><servicedir>@/services</servicedir>\
-                 <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
-                 <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
-            ),
-        );
-        let mut child = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", configuration.display()))
-            .args(["--nofork", "--nopidfile", "--print-address=1"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon starts");
-        let read = child.stdout.as_mut().unwrap().read(&mut [0]).unwrap();
-        assert_eq!(read, 1, "dbus-daemon ended at once");
-        Bus(child)
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn bus_names_are_as_explained() {
     let world = World::new();
+    let bus = session(&world);
     let names = [
-        ("org.example.Talk", "yes"),
-        ("org.example.See", "partly"),
-        ("org.example.Hidden", "no"),
-        ("org.example.tree.Leaf", "yes"),
-        ("org.example.treetop.Leaf", "no"),
+        ("org.pinfold.Talk", "yes"),
+        ("org.pinfold.See", "partly"),
+        ("org.pinfold.Hidden", "no"),
+        ("org.pinfold.tree.Leaf", "yes"),
+        ("org.pinfold.treetop.Leaf", "no"),
     ];
     let listed: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-    let _bus = Bus::start(&world, &listed);
-    let manifest = "[bus.session]\nsee = [\"org.example.See\"]\n\
-                    talk = [\"org.example.Talk\", \"org.example.tree.*\"]";
+    let _services = services(&bus, &listed);
+    let manifest = "[bus.session]\nsee = [\"org.pinfold.See\"]\n\
+                    talk = [\"org.pinfold.Talk\", \"org.pinfold.tree.*\"]";
+    let calls: String =
+        listed.iter().map(|name| format!("call {name} /x org.pinfold.I Method end ")).collect();
+    let acts = format!("{SESSION} {calls}");
+    outside(&world, &bus, &acts).all_work();
+    let results = world.app(&acts).buses(manifest).run().results();
     let asked: Vec<String> = listed.iter().map(|name| format!("bus:{name}")).collect();
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let answers = explain(&world, manifest, &asked);
-    for ((name, may), answer) in names.iter().zip(&answers) {
+    for (at, ((name, may), answer)) in names.iter().zip(&answers).enumerate() {
         assert_eq!(answer["may"], *may, "{name}: {answer:#}");
-        let call = [
-            "dbus-send",
-            "--session",
-            "--print-reply",
-            &format!("--dest={name}"),
-            "/x",
-            "org.example.Interface.Member",
-        ];
-        let mut outside = world.command("/usr/bin/dbus-send".as_ref());
-        outside.args(&call[1..]);
-        outside.env("DBUS_SESSION_BUS_ADDRESS", world.text("unix:path=%/bus"));
-        finish(outside, None).says("Spawn.ChildExited");
-        let inside = world.program(&call).manifest(manifest).run();
-        let reached = inside.errors.contains("Spawn.ChildExited");
-        assert_eq!(reached, *may == "yes", "{name}: {}", inside.told());
+        let reached = results[at + 1]["ok"] == true;
+        assert_eq!(reached, *may == "yes", "{name}: {}", results[at + 1]);
+        // One that is seen and cannot be called is refused otherwise than one
+        // that does not exist.
+        let hidden = results[at + 1]["errno"] == "ServiceUnknown";
+        assert_eq!(hidden, *may == "no", "{name}: {}", results[at + 1]);
     }
 }
