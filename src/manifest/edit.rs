@@ -165,7 +165,15 @@ impl Document {
     /// there.
     pub fn strip(&mut self, key: &str, entry: &Value, name: &str) -> bool {
         let entry = self.entry(key, entry).and_then(Value::as_inline_table_mut);
-        entry.and_then(|table| table.remove(name)).is_some()
+        let Some(table) = entry else { return false };
+        let Some(gone) = table.remove(name) else { return false };
+        // The space before the closing brace was that of the last one.
+        if let Some((_, last)) = table.iter_mut().last()
+            && raw(last.decor().suffix()).is_empty()
+        {
+            last.decor_mut().set_suffix(raw(gone.decor().suffix()));
+        }
+        true
     }
 
     /// Takes one name out of a table of strings. Gives whether it was there.
