@@ -5,6 +5,7 @@ use crate::model::path::{AbsPath, PathExpr};
 use crate::model::plan::{Access, Action, LandlockObject, Slot};
 use crate::model::statement::DENY;
 use crate::resolve::files::refusal;
+use crate::resolve::links::Links;
 use crate::resolve::protected;
 use crate::resolve::seen::{self, Reached, Seen};
 
@@ -20,7 +21,9 @@ pub fn answer(subject: &Subject<'_>, question: &Question, expr: &PathExpr) -> An
         return Answer::new(question, May::No, text);
     };
     let reached = seen::reach(subject.plan, subject.fs, &path);
-    let asked = Asked { subject, question, path: &path, name: expr.as_str() };
+    let links = Links::new(subject.fs, subject.facts.uid, Vec::new());
+    let real = links.end(&path).0;
+    let asked = Asked { subject, question, path: &path, name: expr.as_str(), real, links };
     let mut answer = match &reached.seen {
         Seen::Host { source, write, exec } => asked.shown(&reached, source, *write, *exec),
         Seen::Copy(source) => asked
@@ -62,6 +65,9 @@ struct Asked<'a> {
     path: &'a AbsPath,
     /// As the person wrote it.
     name: &'a str,
+    /// Where it lies on the host in the end.
+    real: AbsPath,
+    links: Links<'a>,
 }
 
 impl Asked<'_> {
@@ -202,7 +208,7 @@ impl Asked<'_> {
             .and_then(|(_, home)| AbsPath::new(home).ok())
             .unwrap_or_else(|| subject.facts.home.clone());
         let settings = &subject.policy.settings;
-        let covers = |place: &AbsPath| self.path.is_within(place);
+        let covers = |place: &AbsPath| self.is_held_by(place);
         let deny = settings
             .filesystem
             .deny
@@ -265,6 +271,11 @@ impl Asked<'_> {
         }
     }
 
+    /// Whether a place holds the path, by name or by where links lead.
+    fn is_held_by(&self, place: &AbsPath) -> bool {
+        self.path.is_within(place) || self.real.is_within(&self.links.end(place).0)
+    }
+
     /// What landlock lets through at a place: the sum of the rules on the way
     /// up from it, through all mounts (landlock(7)).
     fn landlock(&self, answer: Answer, place: &AbsPath, write: bool) -> Answer {
@@ -322,7 +333,7 @@ impl Asked<'_> {
     fn statements(&self) -> Vec<(Origin, Vec<Origin>)> {
         let files = &self.subject.policy.settings.filesystem;
         let holds = |expr: &PathExpr| {
-            self.subject.facts.named(expr).is_some_and(|place| self.path.is_within(&place))
+            self.subject.facts.named(expr).is_some_and(|place| self.is_held_by(&place))
         };
         fn both<T>(stated: &Sourced<T>) -> (Origin, Vec<Origin>) {
             (stated.origin.clone(), stated.shadowed.clone())

@@ -65,7 +65,13 @@ impl Built {
                         Kind::File => fs::write(&place, "").unwrap(),
                     }
                 }
-                Action::Folder { .. } => fs::create_dir_all(&place).unwrap(),
+                Action::Folder { .. } => {
+                    // One takes the place of a link of the host's.
+                    if place.is_symlink() {
+                        clear(&place);
+                    }
+                    fs::create_dir_all(&place).unwrap();
+                }
                 Action::Link { target, .. } => {
                     clear(&place);
                     symlink(target, &place).unwrap();
@@ -184,6 +190,17 @@ fn an_answer_names_the_line_that_decides_and_those_that_it_overrules() {
     let answer = about(&host, &[vendor, user, flag], "~/a/b");
     assert_eq!((answer.may, places(&answer.decided)), (May::Yes, vec![(Layer::CommandLine, 3)]));
     assert_eq!(places(&answer.shadowed), [(Layer::Vendor, 3), (Layer::User, 4)]);
+}
+
+#[test]
+fn a_denial_is_known_by_where_its_links_lead() {
+    let host = Host::small();
+    host.tree.folder("/srv/data");
+    host.tree.link("/home/ada/link", "/srv/data");
+    host.tree.own("/home/ada");
+    let user = (Layer::User, "[filesystem]\nread = [\"/srv\"]\ndeny = [\"~/link\"]");
+    let answer = about(&host, &[user], "/srv/data");
+    assert_eq!((answer.may, places(&answer.decided)), (May::No, vec![(Layer::User, 4)]));
 }
 
 #[test]
