@@ -46,6 +46,12 @@ pub enum Command {
     /// Show what an application may do, in plain language, and which line says so
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
+    /// Tell whether an application may do one thing, why, and what would change that
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Tell what in a manifest leads out of the sandbox, or does nothing
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint(Lint),
     /// Change what you yourself state about an application, or about all of them
     #[command(after_help = OVERRIDE_EXAMPLES)]
     Override(Override),
@@ -127,6 +133,40 @@ Examples:
   pinfold show --share network org.gnome.Evince
       What would be different with these flags of `pinfold run`.
   pinfold show ./my.toml";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  pinfold explain org.gnome.Evince ~/Documents/one.pdf
+  pinfold explain org.gnome.Evince bus:org.freedesktop.systemd1
+  pinfold explain org.gnome.Evince portal:camera
+  pinfold explain org.gnome.Evince device:gpu
+  pinfold explain org.gnome.Evince host:example.org:443
+  pinfold explain org.gnome.Evince syscall:ptrace
+  pinfold explain --read ~/Scans org.gnome.Evince ~/Scans
+      What would be different with these flags of `pinfold run`.
+  pinfold explain org.gnome.Evince
+      The questions that are asked most.
+
+What is asked is guessed from its shape where no word stands before it.";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  pinfold lint ./my.toml
+  pinfold lint --strict --all
+      Every manifest that is found; warnings count too.
+  pinfold lint --fix ./my.toml
+      Makes the changes that are told after `--fix:`; comments stay.
+  pinfold lint --format sarif ./my.toml > my.sarif
+      For code hosts and editors.
+
+Each finding has a code that never changes its meaning. In a manifest, a
+comment on the same line or the line above lets one stay, with a reason:
+
+  x11 = \"shared\"   # lint: allow L301 it speaks no Wayland
+
+It is told all the same and counts for the verdict: `boxed`, `leaky` or `not a
+sandbox`. Ends with 0 where nothing should be changed and with 1 where there
+are errors, or with --strict warnings, that nobody allows.";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
@@ -435,6 +475,60 @@ pub struct Show {
     /// The application's id, or a manifest file (with a / or ending in .toml)
     #[arg(value_name = "APP|FILE")]
     pub app: String,
+}
+
+/// `pinfold explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// One-off grants, to see what they would change
+    #[command(flatten)]
+    pub grants: Grants,
+    /// How much is asked of the host
+    #[command(flatten)]
+    pub tier: TierChoice,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// The application's id, or a manifest file (with a / or ending in .toml)
+    #[arg(value_name = "APP|FILE")]
+    pub app: String,
+    /// A path, bus:NAME, portal:WORD, device:WORD, host:NAME[:PORT] or syscall:NAME
+    #[arg(value_name = "WHAT")]
+    pub what: Vec<String>,
+}
+
+/// `pinfold lint`
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// How the findings are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: LintFormat,
+    /// End with 1 for warnings too
+    #[arg(long)]
+    pub strict: bool,
+    /// Let the findings of a rule stay, by its code; several are joined by commas
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Change the manifest file where a machine can mend what was found
+    #[arg(long, requires = "app", conflicts_with = "all")]
+    pub fix: bool,
+    /// Look at every application that has a manifest
+    #[arg(long, conflicts_with = "app")]
+    pub all: bool,
+    /// The application's id, or a manifest file (with a / or ending in .toml)
+    #[arg(value_name = "APP|FILE", required_unless_present = "all")]
+    pub app: Option<String>,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// Lines for people
+    Text,
+    /// JSON of this program's own
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors
+    Sarif,
 }
 
 /// `pinfold override`

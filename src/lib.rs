@@ -33,9 +33,9 @@
 //! | 1 | [`model`] | the words, as pure data |
 //! | 2 | [`report`] | diagnostics and exit codes |
 //! | 3 | [`manifest`], [`import`], [`catalogue`], [`host`], [`instance`] | text to policy; manifests from what other sandboxes have; what portals open; the host; what is remembered |
-//! | 4 | [`resolve`], [`starter`] | policy and host to plan: one file for each permission; a first manifest from a desktop entry |
+//! | 4 | [`resolve`], [`starter`], [`lint`] | policy and host to plan: one file for each permission; a first manifest from a desktop entry; what is unwise about a policy |
 //! | 5 | [`freeze`], [`proxy`], [`hostbus`] | plan to what the child can use; the D-Bus filter; questions to the session |
-//! | 6 | [`exec`], [`export`] | the processes of a run: one file for each role; plans and policies in the terms of other sandboxes |
+//! | 6 | [`exec`], [`export`], [`explain`] | the processes of a run: one file for each role; plans and policies in the terms of other sandboxes; answers about a plan |
 //! | 7 | [`view`] | policies, plans and reports for people |
 //! | 8 | [`cmd`], [`cli`] | wiring |
 //!
@@ -59,9 +59,9 @@
 //!
 //! Its word into [`model::permission`], its key into [`model::manifest`] and
 //! the table of keys in [`manifest`], what it opens into a file of its own in
-//! [`resolve`], what people read about it into [`view`], its proof into
-//! `tests/sandbox`. Nothing else has to be touched: the executor knows no
-//! permissions, only steps.
+//! [`resolve`], what people read about it into [`view`], what is unwise about
+//! it into [`lint`], its proof into `tests/sandbox`. Nothing else has to be
+//! touched: the executor knows no permissions, only steps.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
@@ -70,12 +70,14 @@ pub mod catalogue;
 pub mod cli;
 pub mod cmd;
 pub mod exec;
+pub mod explain;
 pub mod export;
 pub mod freeze;
 pub mod host;
 pub mod hostbus;
 pub mod import;
 pub mod instance;
+pub mod lint;
 pub mod manifest;
 pub mod model;
 pub mod proxy;

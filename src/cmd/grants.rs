@@ -132,6 +132,14 @@ fn buses(grants: &Grants, settings: &mut Settings, errors: &mut Vec<Diagnostic>)
     }
 }
 
+/// A path that starts with a dot, as one from the root; all else as it is.
+pub fn from_here(text: &str, cwd: Option<&AbsPath>) -> String {
+    if text != "." && !text.starts_with("./") {
+        return text.to_owned();
+    }
+    expression(text, cwd).map_or_else(|_| text.to_owned(), |expr| expr.as_str().to_owned())
+}
+
 /// A path as a flag names it. A relative one is meant from the working folder.
 ///
 /// # Errors

@@ -4,11 +4,13 @@ mod bus_proxy;
 mod completions;
 mod doctor;
 mod enter;
+mod explain;
 mod export;
 mod grants;
 mod import;
 mod instances;
 mod kill;
+mod lint;
 mod list;
 mod man;
 mod new;
@@ -58,6 +60,8 @@ pub fn main() -> u8 {
         Command::Enter(options) => enter::main(options),
         Command::Kill(options) => kill::main(options),
         Command::Tour(options) => tour::main(options),
+        Command::Explain(options) => explain::main(options),
+        Command::Lint(options) => lint::main(options),
         Command::Plan(options) => plan::main(options),
         Command::Import(options) => import::main(options),
         Command::Export(options) => export::main(options),

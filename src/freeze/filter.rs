@@ -94,15 +94,23 @@ fn frozen(plan: &BusPlan) -> Result<FrozenBus, Diagnostic> {
             .at(&plan.origin)
             .because(errno)
     })?;
+    Ok(FrozenBus { bus: plan.bus, address, rules: rules(&plan.rules)? })
+}
+
+/// The rules of a bus as the filter goes by them.
+///
+/// # Errors
+/// When one of them is none.
+pub fn rules(stated: &[BusRule]) -> Result<Rules, Diagnostic> {
     let mut rules = Rules::default();
-    for rule in &plan.rules {
+    for rule in stated {
         add(&mut rules, rule).map_err(|error| {
             Diagnostic::error(Code::BusRule, format!("no rule for {} can be made", rule.name))
                 .at(&rule.origin)
                 .because(error)
         })?;
     }
-    Ok(FrozenBus { bus: plan.bus, address, rules })
+    Ok(rules)
 }
 
 fn add(rules: &mut Rules, rule: &BusRule) -> Result<(), crate::proxy::rules::RuleError> {

@@ -42,6 +42,25 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that is at most `steps` letters off; the nearest if several
+/// are.
+pub fn within<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    steps: usize,
+) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= 4 * steps)
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(far, _)| *far <= steps)
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, candidate)| candidate)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

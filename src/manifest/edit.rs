@@ -144,6 +144,38 @@ impl Document {
         true
     }
 
+    /// The entry of a list that means the same as `entry`.
+    fn entry(&mut self, key: &str, entry: &Value) -> Option<&mut Value> {
+        let array = self.item(key).and_then(Item::as_array)?;
+        let index = array.iter().position(|old| self.same(old, entry))?;
+        let (_, name) = split(key);
+        self.holder(key)?.get_mut(name)?.as_array_mut()?.get_mut(index)
+    }
+
+    /// Writes an entry of a list anew. Gives whether it was there.
+    pub fn replace(&mut self, key: &str, entry: &Value, with: Value) -> bool {
+        let Some(old) = self.entry(key, entry) else { return false };
+        let decor = old.decor().clone();
+        *old = with;
+        *old.decor_mut() = decor;
+        true
+    }
+
+    /// Takes a name out of an entry that is a table. Gives whether it was
+    /// there.
+    pub fn strip(&mut self, key: &str, entry: &Value, name: &str) -> bool {
+        let entry = self.entry(key, entry).and_then(Value::as_inline_table_mut);
+        let Some(table) = entry else { return false };
+        let Some(gone) = table.remove(name) else { return false };
+        // The space before the closing brace was that of the last one.
+        if let Some((_, last)) = table.iter_mut().last()
+            && raw(last.decor().suffix()).is_empty()
+        {
+            last.decor_mut().set_suffix(raw(gone.decor().suffix()));
+        }
+        true
+    }
+
     /// Takes one name out of a table of strings. Gives whether it was there.
     pub fn remove_part(&mut self, key: &str, part: &str) -> bool {
         let (_, name) = split(key);

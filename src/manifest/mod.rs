@@ -23,6 +23,7 @@
 //! and is asked further up.
 
 mod about;
+pub mod change;
 pub mod closest;
 mod compound;
 pub mod edit;

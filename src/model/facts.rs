@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{AbsPath, UserDir};
+use super::path::{AbsPath, Base, Glob, PathExpr, UserDir};
 
 /// Who runs and where their things are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,30 @@ pub struct HostFacts {
     pub shm_bytes: u64,
     /// Kernel features.
     pub kernel: KernelFacts,
+}
+
+impl HostFacts {
+    /// The folder that an expression starts from; none where this account has
+    /// no such folder.
+    pub fn base(&self, base: Base) -> Option<AbsPath> {
+        Some(match base {
+            Base::Root => AbsPath::root(),
+            Base::Home => self.home.clone(),
+            Base::Config => self.config_home.clone(),
+            Base::Data => self.data_home.clone(),
+            Base::State => self.state_home.clone(),
+            Base::Cache => self.cache_home.clone(),
+            Base::User(dir) => self.user_dirs.get(&dir)?.clone(),
+        })
+    }
+
+    /// What an expression names before its first pattern; the whole of it
+    /// where it has none.
+    pub fn named(&self, expr: &PathExpr) -> Option<AbsPath> {
+        let elements = expr.rest.split('/').filter(|element| !element.is_empty());
+        let literal = elements.take_while(|element| !Glob::is_pattern(element));
+        Some(literal.fold(self.base(expr.base)?, |folder, element| folder.child(element)))
+    }
 }
 
 /// Where the compositor listens.

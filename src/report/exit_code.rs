@@ -5,6 +5,8 @@
 pub enum ExitCode {
     /// All went well.
     Success,
+    /// `pinfold lint` found what should not stay.
+    Findings,
     /// A wrong flag or argument.
     Usage,
     /// A manifest that cannot be read, or that asks for what cannot be.
@@ -23,8 +25,9 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, for documentation.
-    pub const ALL: [ExitCode; 8] = [
+    pub const ALL: [ExitCode; 9] = [
         ExitCode::Success,
+        ExitCode::Findings,
         ExitCode::Usage,
         ExitCode::Manifest,
         ExitCode::Host,
@@ -38,6 +41,7 @@ impl ExitCode {
     pub fn number(self) -> u8 {
         match self {
             ExitCode::Success => 0,
+            ExitCode::Findings => 1,
             ExitCode::Usage => 2,
             ExitCode::Manifest => 65,
             ExitCode::Host => 69,
@@ -52,6 +56,7 @@ impl ExitCode {
     pub fn meaning(self) -> &'static str {
         match self {
             ExitCode::Success => "all went well",
+            ExitCode::Findings => "`pinfold lint` found what should not stay",
             ExitCode::Usage => "a wrong flag or argument",
             ExitCode::Manifest => "a manifest cannot be read, or asks for what cannot be",
             ExitCode::Host => "this host does not let a sandbox be built",

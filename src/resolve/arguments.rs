@@ -98,7 +98,8 @@ fn forward(r: &mut Resolution<'_>, argument: &str, path: &AbsPath) {
         }
         Err(_) => return,
     };
-    if found.node.kind != NodeKind::File || files::refusal(r, &found.real).is_some() {
+    if found.node.kind != NodeKind::File || files::refusal(r.facts, &r.home, &found.real).is_some()
+    {
         return;
     }
     let write = r.request.forward == Forward::Write;

@@ -11,7 +11,7 @@ use crate::catalogue::{self, Object};
 use crate::host::buses;
 use crate::model::bus::BusName;
 use crate::model::bus_address::BusAddress;
-use crate::model::manifest::BusSettings;
+use crate::model::manifest::{BusSettings, Policy};
 use crate::model::origin::{List, Origin};
 use crate::model::path::AbsPath;
 use crate::model::permission::{Nested, NetworkMode};
@@ -64,10 +64,22 @@ const REGISTRY: [(&str, &str, &str); 8] = [
     ("broadcast", "/org/a11y/atspi/registry", "org.a11y.atspi.Registry.*"),
 ];
 
-/// States the buses.
-pub fn resolve(r: &mut Resolution<'_>) {
-    let settings = r.settings().clone();
-    let mut wanted: Vec<(Bus, Vec<BusRule>, Origin)> = Vec::new();
+/// A bus that a policy asks for, wherever it may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which bus.
+    pub bus: Bus,
+    /// What may pass.
+    pub rules: Vec<BusRule>,
+    /// Who granted it.
+    pub origin: Origin,
+}
+
+/// The buses that a policy asks for and what may pass there, words of the
+/// catalogue taken apart. The host has no say in it.
+pub fn wanted(policy: &Policy) -> Vec<Wanted> {
+    let settings = &policy.settings;
+    let mut wanted = Vec::new();
     let mut session = Rules::default();
     session.stated(&settings.session_bus);
     for word in &settings.portals.items {
@@ -90,38 +102,49 @@ pub fn resolve(r: &mut Resolution<'_>) {
     let portal = settings.portals.items.first().map(|word| word.origin.clone());
     let granted = stated_at(&settings.session_bus).or(portal);
     if let Some(origin) = granted.or_else(|| accessible.map(|stated| stated.origin.clone())) {
-        let id = r.policy.id.to_string();
-        if names::is_of_the_session(&id) {
-            let text = format!(
-                "{id} is a name that services of the session have; the application does not own it"
-            );
-            let hint = format!("where that is meant, state own = [\"{id}.*\"] in [bus.session]");
-            r.note(Weight::Warning, text, Some(&origin), Some(&hint));
-        } else {
-            session.own_names(&id);
+        let id = policy.id.as_str();
+        if !names::is_of_the_session(id) {
+            session.own_names(id);
         }
-        wanted.push((Bus::Session, session.list, origin));
+        wanted.push(Wanted { bus: Bus::Session, rules: session.list, origin });
     }
     if let Some(origin) = stated_at(&settings.system_bus) {
         let mut system = Rules::default();
         system.stated(&settings.system_bus);
-        wanted.push((Bus::System, system.list, origin));
+        wanted.push(Wanted { bus: Bus::System, rules: system.list, origin });
     }
     if let Some(accessible) = accessible {
         let mut rules = Rules::default();
         rules.registry(&accessible.origin);
-        wanted.push((Bus::Accessibility, rules.list, accessible.origin.clone()));
+        let origin = accessible.origin.clone();
+        wanted.push(Wanted { bus: Bus::Accessibility, rules: rules.list, origin });
+    }
+    wanted
+}
+
+/// States the buses.
+pub fn resolve(r: &mut Resolution<'_>) {
+    let mut wanted = wanted(r.policy);
+    let id = r.policy.id.to_string();
+    let session = wanted.iter().find(|wanted| wanted.bus == Bus::Session);
+    if let Some(origin) = session.map(|wanted| wanted.origin.clone())
+        && names::is_of_the_session(&id)
+    {
+        let text = format!(
+            "{id} is a name that services of the session have; the application does not own it"
+        );
+        let hint = format!("where that is meant, state own = [\"{id}.*\"] in [bus.session]");
+        r.note(Weight::Warning, text, Some(&origin), Some(&hint));
     }
     if r.request.tier == Tier::Landlock {
         // The filter has a root of its own, by which portals know whose calls
         // it hands on, and a socket that the application would connect to.
-        for (bus, _, origin) in wanted.drain(..) {
+        for Wanted { bus, origin, .. } in wanted.drain(..) {
             let text = format!("the {} bus is not to be had without namespaces", name(bus));
             r.note(Weight::Warning, text, Some(&origin), None);
         }
     }
-    let plans: Vec<BusPlan> =
-        wanted.into_iter().filter_map(|(bus, rules, origin)| one(r, bus, rules, origin)).collect();
+    let plans: Vec<BusPlan> = wanted.into_iter().filter_map(|wanted| one(r, wanted)).collect();
     marker(r, plans.iter().any(|plan| plan.bus == Bus::Session));
     if plans.iter().any(|plan| plan.bus == Bus::Session) {
         documents(r);
@@ -178,7 +201,8 @@ fn stated_at(bus: &BusSettings) -> Option<Origin> {
 }
 
 /// Finds a bus and states the socket that stands for it inside.
-fn one(r: &mut Resolution<'_>, bus: Bus, rules: Vec<BusRule>, origin: Origin) -> Option<BusPlan> {
+fn one(r: &mut Resolution<'_>, wanted: Wanted) -> Option<BusPlan> {
+    let Wanted { bus, rules, origin } = wanted;
     let address = match buses::find(r.fs, r.facts, bus) {
         Ok(address) => address,
         Err(why) => {

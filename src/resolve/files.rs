@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 
 use crate::host::{HostFs, Node, NodeKind};
 use crate::manifest::stack::locked;
+use crate::model::facts::HostFacts;
 use crate::model::manifest::PathGrant;
 use crate::model::origin::{Layer, Origin, Sourced};
-use crate::model::path::{AbsPath, Base, Glob, PathExpr};
+use crate::model::path::{AbsPath, Glob, PathExpr};
 use crate::model::permission::HomeKind;
 use crate::model::plan::{Action, HostStep, Kind, Tier, Weight};
 use crate::model::statement::DENY;
@@ -280,26 +281,14 @@ fn inside(r: &Resolution<'_>, path: &AbsPath) -> AbsPath {
 
 /// The paths that an expression names on this host, home in its real place.
 fn paths(r: &mut Resolution<'_>, expr: &PathExpr, origin: &Origin) -> Vec<AbsPath> {
-    let facts = r.facts;
-    let start = match expr.base {
-        Base::Root => AbsPath::root(),
-        Base::Home => facts.home.clone(),
-        Base::Config => facts.config_home.clone(),
-        Base::Data => facts.data_home.clone(),
-        Base::State => facts.state_home.clone(),
-        Base::Cache => facts.cache_home.clone(),
-        Base::User(dir) => match facts.user_dirs.get(&dir) {
-            Some(path) => path.clone(),
-            None => {
-                r.note(
-                    Weight::Notice,
-                    format!("{expr} is skipped: this account has no such folder"),
-                    Some(origin),
-                    Some("name it in ~/.config/user-dirs.dirs, or grant a path"),
-                );
-                return Vec::new();
-            }
-        },
+    let Some(start) = r.facts.base(expr.base) else {
+        r.note(
+            Weight::Notice,
+            format!("{expr} is skipped: this account has no such folder"),
+            Some(origin),
+            Some("name it in ~/.config/user-dirs.dirs, or grant a path"),
+        );
+        return Vec::new();
     };
     let mut at = vec![inside(r, &start)];
     for element in expr.rest.split('/').filter(|element| !element.is_empty()) {
@@ -371,11 +360,11 @@ fn expand(
 }
 
 /// Why a real path can be granted to nobody.
-pub fn refusal(r: &Resolution<'_>, real: &AbsPath) -> Option<&'static str> {
-    if r.home.is_beneath(real) {
+pub fn refusal(facts: &HostFacts, home: &AbsPath, real: &AbsPath) -> Option<&'static str> {
+    if home.is_beneath(real) {
         return Some("it contains the whole home; grant folders in the home by name");
     }
-    if session::is_runtime(r.facts, &r.home, real) {
+    if session::is_runtime(facts, home, real) {
         return Some(ungrantable::SESSION);
     }
     ungrantable::why(real)
@@ -414,7 +403,7 @@ fn is_shut(r: &mut Resolution<'_>, grant: &Grant, closed: &[Closed], at: &AbsPat
 
 /// Whether a real place can be granted to nobody in this way; said.
 fn is_refused(r: &mut Resolution<'_>, grant: &Grant, real: &AbsPath) -> bool {
-    let error = if let Some(reason) = refusal(r, real) {
+    let error = if let Some(reason) = refusal(r.facts, &r.home, real) {
         let text = format!("{} cannot be granted: {reason}", grant.path);
         Diagnostic::error(Code::PathRefused, text).at(&grant.origin)
     } else if grant.right != Right::Read && real.is_within(&base::fixed("/usr")) {
@@ -686,7 +675,10 @@ fn place(
             NodeKind::Link => {
                 let Ok(found) = r.links.find(&source) else { continue };
                 let shut = closed.iter().any(|shut| shut.holds(&found.real));
-                if shut || refusal(r, &found.real).is_some() || r.home.is_within(&found.real) {
+                if shut
+                    || refusal(r.facts, &r.home, &found.real).is_some()
+                    || r.home.is_within(&found.real)
+                {
                     continue;
                 }
                 if matches!(found.node.kind, NodeKind::Folder | NodeKind::File) {

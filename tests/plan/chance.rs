@@ -6,7 +6,7 @@ use proptest::sample::{select, subsequence};
 
 use super::laws::{self, Case, ENTRIES, Entry, LINKS, NAMES, Stated, TARGETS};
 
-fn tree() -> impl Strategy<Value = Vec<Entry>> {
+pub fn tree() -> impl Strategy<Value = Vec<Entry>> {
     let links = subsequence(LINKS, 0..=4).prop_flat_map(|links| {
         links
             .into_iter()
@@ -30,15 +30,15 @@ fn statement(layers: &'static [Layer]) -> impl Strategy<Value = Stated> {
 
 const ALL: &[Layer] = &[Layer::Vendor, Layer::Admin, Layer::User, Layer::CommandLine];
 
-fn statements() -> impl Strategy<Value = Vec<Stated>> {
+pub fn statements() -> impl Strategy<Value = Vec<Stated>> {
     prop::collection::vec(statement(ALL), 0..6)
 }
 
-fn base(shared: bool) -> &'static str {
+pub fn base(shared: bool) -> &'static str {
     if shared { "[home]\nkind = \"shared\"" } else { "" }
 }
 
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     let full = std::env::var("PINFOLD_FULL").is_ok_and(|full| full == "1");
     ProptestConfig {
         cases: if full { 1024 } else { 128 },

@@ -129,7 +129,7 @@ pub struct Stated {
 pub type Entry = (&'static str, Option<&'static str>);
 
 impl Stated {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("[filesystem]\n{} = [{:?}]", self.key, self.name)
     }
 
@@ -145,7 +145,7 @@ impl Stated {
     }
 }
 
-fn grow(entries: &[Entry]) -> Host {
+pub fn grow(entries: &[Entry]) -> Host {
     let host = Host::small();
     // Something of the system's that can be read but not executed.
     host.tree.folder("/var/cache/fontconfig");
@@ -171,7 +171,7 @@ fn grow(entries: &[Entry]) -> Host {
 }
 
 /// Where a path lies in the end, or would lie if it were made.
-fn real(host: &Host, at: &AbsPath) -> AbsPath {
+pub fn real(host: &Host, at: &AbsPath) -> AbsPath {
     let mut left: VecDeque<String> = at.elements().map(str::to_owned).collect();
     let mut here = AbsPath::root();
     let mut links = 0;
@@ -201,7 +201,7 @@ fn real(host: &Host, at: &AbsPath) -> AbsPath {
 }
 
 /// What the resolver makes of statements on top of a manifest.
-fn ask(
+pub fn ask(
     host: &Host,
     stated: &[Stated],
     base: &str,
@@ -216,7 +216,7 @@ fn ask(
 }
 
 /// What there is in the home and beside it.
-fn things(host: &Host) -> Vec<AbsPath> {
+pub fn things(host: &Host) -> Vec<AbsPath> {
     let mut found = vec![path("/home/ada"), path("/srv")];
     let mut at = 0;
     while let Some(folder) = found.get(at).cloned() {
@@ -237,7 +237,7 @@ fn things(host: &Host) -> Vec<AbsPath> {
 
 /// The plan of statements on top of a manifest; those that are refused even
 /// alone are left out.
-fn plan_of(host: &Host, stated: &mut Vec<Stated>, base: &str) -> Plan {
+pub fn plan_of(host: &Host, stated: &mut Vec<Stated>, base: &str) -> Plan {
     let ask = |stated: &[Stated]| ask(host, stated, base, &nothing_more());
     ask(stated).unwrap_or_else(|_| {
         stated.retain(|one| ask(std::slice::from_ref(one)).is_ok());

@@ -10,12 +10,14 @@
 mod chance;
 mod degraded;
 mod distributions;
+mod explain;
 mod files;
 mod golden;
 mod imports;
 mod imports_laws;
 mod keys;
 mod laws;
+mod lint;
 mod seen;
 mod session;
 mod tree;

@@ -1,10 +1,12 @@
-//! What a plan comes to: what stands at a path inside, told from the steps
-//! alone and by other code than the resolver's.
+//! What a plan comes to: what stands at a path inside, in words that tests
+//! compare.
 
-use pinfold::model::path::AbsPath;
-use pinfold::model::plan::{Action, Kind, Plan, Step, Weight};
+use pinfold::model::plan::{Action, Plan, Weight};
+use pinfold::resolve::seen::Seen as Known;
 
 use super::tree::path;
+
+pub use pinfold::resolve::seen::{is_own, step};
 
 /// What an application finds at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,56 +23,14 @@ pub enum Seen {
     Nothing,
 }
 
-/// The step that decides what is at a path: the nearest at or above it.
-pub fn step<'p>(plan: &'p Plan, at: &AbsPath) -> Option<&'p Step> {
-    plan.tree
-        .iter()
-        .filter(|step| !matches!(step.action, Action::ReadOnly { .. }))
-        .filter(|step| at.is_within(step.action.dest()))
-        .max_by_key(|step| step.action.dest().elements().count())
-}
-
-/// Whether a folder of the host is one of the application's own.
-pub fn is_own(plan: &Plan, source: &AbsPath) -> bool {
-    plan.host.iter().any(|made| made.mode == 0o700 && made.folder == *source)
-}
-
 /// What an application finds at a path, links on the way not followed.
 pub fn seen(plan: &Plan, at: &str) -> Seen {
-    let at = path(at);
-    let Some(step) = step(plan, &at) else { return Seen::Nothing };
-    match &step.action {
-        Action::Bind { source, dest, kind, write, exec, .. } => {
-            if is_own(plan, source) {
-                return Seen::Own;
-            }
-            let rest = at.relative_to(dest).unwrap();
-            let source = match (rest, kind) {
-                ("", _) => source.clone(),
-                (rest, Kind::Folder) => source.join(rest).unwrap(),
-                (_, Kind::File) => return Seen::Nothing,
-            };
-            Seen::Host { source: source.into(), write: *write, exec: *exec }
-        }
-        Action::Close { .. } => Seen::Closed,
-        // A folder that was made holds nothing by itself; one in the
-        // application's home is a folder of that home.
-        Action::Folder { dest, .. } => {
-            let parent = dest.parent().map(|parent| seen(plan, parent.as_str()));
-            match (parent, *dest == at) {
-                (Some(Seen::Own), _) => Seen::Own,
-                (_, true) => Seen::Made,
-                (_, false) => Seen::Nothing,
-            }
-        }
-        Action::Tmpfs { .. }
-        | Action::Link { .. }
-        | Action::Text { .. }
-        | Action::Fill { .. }
-        | Action::Proc { .. }
-        | Action::ReadOnly { .. }
-        | Action::Listen { .. }
-        | Action::DevPts { .. } => Seen::Made,
+    match pinfold::resolve::seen::at(plan, &path(at)) {
+        Known::Host { source, write, exec } => Seen::Host { source: source.into(), write, exec },
+        Known::Own => Seen::Own,
+        Known::Copy(_) | Known::Made => Seen::Made,
+        Known::Closed => Seen::Closed,
+        Known::Nothing => Seen::Nothing,
     }
 }
 

@@ -49,7 +49,8 @@ pub fn outside(world: &World, bus: &Bus, acts: &str) -> Run {
     finish(command, None)
 }
 
-fn services(bus: &Bus, names: &[&str]) -> Vec<Service> {
+/// Services with these names.
+pub fn services(bus: &Bus, names: &[&str]) -> Vec<Service> {
     names.iter().map(|name| Service::start(bus, name)).collect()
 }
 

@@ -22,6 +22,7 @@ mod degraded;
 mod denials;
 mod ending;
 mod environment;
+mod explain;
 mod faults;
 mod grants;
 mod homes;
@@ -99,6 +100,7 @@ fn main() {
         buses::tests,
         bus_filter::tests,
         bus_ends::tests,
+        explain::tests,
     ];
     let trials: Vec<Trial> = themes.iter().flat_map(|tests| tests()).collect();
     NAMES.get_or_init(|| trials.iter().map(|trial| trial.name().to_owned()).collect());
