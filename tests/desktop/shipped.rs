@@ -20,6 +20,7 @@ tests! {
     mousepad_prints needs [PORTAL, GTK_PORTAL, "gdbus", "mousepad"],
     eog_prints needs [PORTAL, GTK_PORTAL, "gdbus", "eog", "convert"],
     each_sandbox_opens_its_own_file needs [PORTAL, "gdbus", "mousepad"],
+    without_portals_its_own_dialog needs [DOCUMENTS, "gdbus", "evince"],
     chromium_opens_a_file needs [PORTAL, GTK_PORTAL, DOCUMENTS, "gdbus", "chromium"],
     firefox_opens_a_file needs [PORTAL, GTK_PORTAL, DOCUMENTS, "gdbus", "firefox-esr"],
 }
@@ -113,6 +114,33 @@ fn each_sandbox_opens_its_own_file(desk: &Desk) -> Outcome {
         apps.push(app);
     }
     drop(apps);
+    run::all_closed(desk)
+}
+
+/// Where the bus has no portals, a dialog that asked for them would not come up
+/// at all.
+fn without_portals_its_own_dialog(desk: &Desk) -> Outcome {
+    let session = Session::bare(desk)?;
+    let mut app = session.inside(&["-q", "org.gnome.Evince"]);
+    let window = app.window(desk, &["Evince"], "")?;
+    let mut dialog = Err(String::new());
+    for _ in 0..5 {
+        desk.ask("xdotool", &["windowactivate", "--sync", &window.id]);
+        desk.ask("xdotool", &["key", "--clearmodifiers", "ctrl+o"]);
+        let found = || {
+            let all = run::windows(desk);
+            all.into_iter().find(|(class, other)| class == "Evince" && *other != window)
+        };
+        dialog = wait_for(Duration::from_secs(3), found).ok_or_else(|| app.errors());
+        if dialog.is_ok() {
+            break;
+        }
+    }
+    let (_, dialog) = dialog.map_err(|said| format!("no dialog comes up: {said}"))?;
+    if dialog.title != "Open Document" {
+        return Err(format!("another window: {dialog:?}"));
+    }
+    drop(app);
     run::all_closed(desk)
 }
 
