@@ -145,10 +145,8 @@ pub fn resolve(r: &mut Resolution<'_>) {
         }
     }
     let plans: Vec<BusPlan> = wanted.into_iter().filter_map(|wanted| one(r, wanted)).collect();
-    marker(r, plans.iter().any(|plan| plan.bus == Bus::Session));
-    if plans.iter().any(|plan| plan.bus == Bus::Session) {
-        documents(r);
-    }
+    let has_documents = plans.iter().any(|plan| plan.bus == Bus::Session) && documents(r);
+    marker(r, has_documents);
     if !plans.is_empty() {
         r.filter = Some(filter(r, plans));
     }
@@ -162,17 +160,21 @@ pub fn documents_folder(runtime_dir: &AbsPath) -> AbsPath {
 /// Shows the application its own view of the document portal, where files that
 /// the person picks appear. The portal names them by the place where it has
 /// them outside, so they are there inside as well, also where the runtime
-/// folder is another than the one inside.
-fn documents(r: &mut Resolution<'_>) {
-    let Some(origin) = r.settings().portals.items.first().map(|word| word.origin.clone()) else {
-        return;
-    };
-    let Some(runtime_dir) = &r.facts.runtime_dir else { return };
+/// folder is another than the one inside. Says whether it is there.
+fn documents(r: &mut Resolution<'_>) -> bool {
+    let words = &r.settings().portals.items;
+    let chooses = words.iter().any(|word| word.value == "file-chooser");
+    let Some(origin) = words.first().map(|word| word.origin.clone()) else { return false };
+    let Some(runtime_dir) = &r.facts.runtime_dir else { return false };
     let source = documents_folder(runtime_dir).child("by-app").child(r.policy.id.as_str());
     if !r.request.only_looks && r.fs.look(&source).is_err() {
-        let text = "the document portal does not run: files that are picked cannot be opened";
-        r.note(Weight::Notice, text.to_owned(), Some(&origin), None);
-        return;
+        let text = match chooses {
+            true => "file dialogs are the application's own, and show what is granted",
+            false => "files that a portal hands over cannot be opened",
+        };
+        let text = format!("the document portal does not run: {text}");
+        r.note(Weight::Notice, text, Some(&origin), None);
+        return false;
     }
     let dest = documents_folder(runtime_dir);
     let usual = documents_folder(&r.runtime_dir());
@@ -183,6 +185,7 @@ fn documents(r: &mut Resolution<'_>) {
         Action::Bind { source, dest, kind: Kind::Folder, write: true, exec: false, device: false },
         &origin,
     );
+    true
 }
 
 /// The first statement about a bus, an empty list among them: that one grants
@@ -239,18 +242,20 @@ pub fn name(bus: Bus) -> &'static str {
 ///
 /// With the marker toolkits believe that they run in Flatpak: they ask portals
 /// for everything, and some of them start programs through a service that only
-/// Flatpak has. So it is there only where the dialogs that it leads to are.
-fn marker(r: &mut Resolution<'_>, has_bus: bool) {
+/// Flatpak has. So it is there only where the dialogs that it leads to are. Those
+/// take the document portal as well: without it a file that is picked could not
+/// be opened, while a dialog of the application's own still shows what is granted.
+fn marker(r: &mut Resolution<'_>, has_dialogs: bool) {
     let settings = r.settings();
     let chooser = settings.portals.items.iter().find(|word| word.value == "file-chooser");
     let stated = settings.marker.clone();
-    let usual = r.nested() == Nested::None && has_bus;
+    let usual = r.nested() == Nested::None && has_dialogs;
     let origin = match (&stated, chooser) {
         (Some(stated), _) if !stated.value => None,
         (Some(stated), _) => Some(stated.origin.clone()),
         (None, chooser) => chooser.filter(|_| usual).map(|word| word.origin.clone()),
     };
-    let asks = chooser.is_some() && has_bus;
+    let asks = chooser.is_some() && has_dialogs;
     if let Some(origin) = origin {
         r.tree.put(identity(r.network_mode() == NetworkMode::Host), &origin);
     }

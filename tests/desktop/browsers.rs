@@ -20,15 +20,15 @@ tests! {
     firefox_says_what_it_lacks_without needs ["firefox-esr"],
 }
 
-const CHROMIUM: &str = "org.chromium.Chromium";
-const FIREFOX: &str = "org.mozilla.firefox";
+pub const CHROMIUM: &str = "org.chromium.Chromium";
+pub const FIREFOX: &str = "org.mozilla.firefox";
 
 /// The colour of the page that is looked at.
 const COLOUR: [u8; 3] = [18, 200, 58];
 const PAGE: &str = "data:text/html,<title>Green</title><body style=background:rgb(18,200,58)>";
 
 /// Nothing is asked of the network.
-const CHROMIUM_FLAGS: [&str; 7] = [
+pub const CHROMIUM_FLAGS: [&str; 7] = [
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
@@ -50,10 +50,10 @@ fn own_lines(home: &Path, id: &str, lines: &str) {
 /// Whether root is who tests. Chromium refuses to run for root; Firefox makes
 /// user namespaces, but the kernel (5.12) lets nobody write root's id into
 /// their maps without a capability that nothing inside has.
-fn is_root(test: &str) -> bool {
+pub fn is_root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if root {
-        crate::skip(&format!("browsers::{test}"), "browsers build no sandbox for root");
+        crate::skip(test, "browsers build no sandbox for root");
     }
     root
 }
@@ -155,7 +155,7 @@ fn is_drawn(desk: &Desk, app: &mut App, class: &str) -> Outcome {
 }
 
 fn chromium_keeps_its_own_sandbox(desk: &Desk) -> Outcome {
-    if is_root("chromium_keeps_its_own_sandbox") {
+    if is_root("browsers::chromium_keeps_its_own_sandbox") {
         return Ok(());
     }
     let home = desk.home();
@@ -194,7 +194,7 @@ fn chromium_keeps_its_own_sandbox(desk: &Desk) -> Outcome {
 
 /// The control: it was not the kernel or Chromium itself that let it.
 fn chromium_does_not_start_without(desk: &Desk) -> Outcome {
-    if is_root("chromium_does_not_start_without") {
+    if is_root("browsers::chromium_does_not_start_without") {
         return Ok(());
     }
     let home = desk.home();
@@ -208,8 +208,9 @@ fn chromium_does_not_start_without(desk: &Desk) -> Outcome {
     }
 }
 
-/// Starts Firefox with a profile that asks nothing of the network.
-fn firefox(desk: &Desk, home: &Path) -> Result<(App, Marionette), String> {
+/// Makes a profile of Firefox that asks nothing of the network. Gives its
+/// folder inside, and the same outside.
+pub fn firefox_profile(home: &Path) -> Result<(String, PathBuf), String> {
     let own = home.join(".local/share/pinfold/apps").join(FIREFOX).join("profile");
     fs::create_dir_all(&own).map_err(|error| error.to_string())?;
     let settings = [
@@ -223,7 +224,12 @@ fn firefox(desk: &Desk, home: &Path) -> Result<(App, Marionette), String> {
     let settings: String =
         settings.iter().map(|(name, value)| format!("user_pref({name:?}, {value});\n")).collect();
     fs::write(own.join("user.js"), settings).map_err(|error| error.to_string())?;
-    let profile = home.join("profile").display().to_string();
+    Ok((home.join("profile").display().to_string(), own))
+}
+
+/// Starts Firefox with such a profile.
+fn firefox(desk: &Desk, home: &Path) -> Result<(App, Marionette), String> {
+    let (profile, own) = firefox_profile(home)?;
     let arguments =
         ["-q", FIREFOX, "--marionette", "--remote-allow-system-access", "--profile", &profile];
     let app = App::inside(desk, home, &arguments);
@@ -256,7 +262,7 @@ fn quit(desk: &Desk, mut app: App, mut marionette: Marionette) -> Outcome {
 }
 
 fn firefox_keeps_its_own_sandbox(desk: &Desk) -> Outcome {
-    if is_root("firefox_keeps_its_own_sandbox") {
+    if is_root("browsers::firefox_keeps_its_own_sandbox") {
         return Ok(());
     }
     let home = desk.home();
@@ -279,7 +285,7 @@ fn firefox_keeps_its_own_sandbox(desk: &Desk) -> Outcome {
 /// The control: without the line in the manifest there are no namespaces, and
 /// Firefox knows.
 fn firefox_says_what_it_lacks_without(desk: &Desk) -> Outcome {
-    if is_root("firefox_says_what_it_lacks_without") {
+    if is_root("browsers::firefox_says_what_it_lacks_without") {
         return Ok(());
     }
     let home = desk.home();

@@ -14,6 +14,7 @@ mod session;
 mod arguments;
 mod browsers;
 mod portals;
+mod shipped;
 mod sound;
 mod wayland;
 mod windows;
@@ -86,6 +87,7 @@ fn main() {
         arguments::tests,
         sound::tests,
         portals::tests,
+        shipped::tests,
         browsers::tests,
     ];
     let trials = themes.iter().flat_map(|tests| tests()).map(|test| trial(test, &desk)).collect();

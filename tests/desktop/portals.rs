@@ -21,9 +21,9 @@ tests! {
     accessibility needs ["gdbus", "python3", GTK3, ATSPI, "/usr/libexec/at-spi-bus-launcher"],
 }
 
-const PORTAL: &str = "/usr/libexec/xdg-desktop-portal";
-const GTK_PORTAL: &str = "/usr/libexec/xdg-desktop-portal-gtk";
-const DOCUMENTS: &str = "fusermount3";
+pub const PORTAL: &str = "/usr/libexec/xdg-desktop-portal";
+pub const GTK_PORTAL: &str = "/usr/libexec/xdg-desktop-portal-gtk";
+pub const DOCUMENTS: &str = "fusermount3";
 const GTK3: &str = "/usr/lib/x86_64-linux-gnu/girepository-1.0/Gtk-3.0.typelib";
 const GTK4: &str = "/usr/lib/x86_64-linux-gnu/girepository-1.0/Gtk-4.0.typelib";
 const ATSPI: &str = "/usr/lib/x86_64-linux-gnu/girepository-1.0/Atspi-2.0.typelib";
@@ -164,19 +164,16 @@ fn a_file_is_opened_by_gtk4(desk: &Desk) -> Outcome {
     open_by_gtk(desk, "4")
 }
 
-/// Starts an application as it is shipped, with the portals beside that, and
-/// opens a file by its own menu. Gives its window once the title says so.
-fn opened(
+/// Starts an application as it is shipped, and opens a file by its own menu.
+/// Gives its window once the title holds a text.
+pub fn opened(
     session: &Session<'_>,
-    id: &str,
+    arguments: &[&str],
     class: &str,
     file: &Path,
+    title: &str,
 ) -> Result<(App, Window), String> {
-    let shipped = format!("{}/manifests/{id}.toml", source());
-    let text = fs::read_to_string(&shipped).map_err(|error| format!("{shipped}: {error}"))?;
-    let manifest = session.home.join(format!("{id}.toml"));
-    fs::write(&manifest, format!("{text}\n{FILES}")).map_err(|error| error.to_string())?;
-    let mut app = session.inside(&["-q", &manifest.to_string_lossy()]);
+    let mut app = session.inside(&[&["-q"], arguments].concat());
     let window = app.window(session.desk, &[class], "")?;
     // The control: the file is not there before.
     if app.place(file)?.exists() {
@@ -184,20 +181,16 @@ fn opened(
     }
     let dialog = session.summon(&mut app, &window, "ctrl+o")?;
     session.pick(&dialog, file, false)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let window = app.window(session.desk, &[class], &name)?;
+    let window = app.window(session.desk, &[class], title)?;
     Ok((app, window))
-}
-
-fn source() -> String {
-    std::env::var("PINFOLD_SRC").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned())
 }
 
 fn a_file_is_opened_by_qt5(desk: &Desk) -> Outcome {
     let session = Session::up(desk)?;
     files(&session);
     let picked = session.home.join("secret/picked.txt");
-    let (app, window) = opened(&session, "org.featherpad.FeatherPad", "FeatherPad", &picked)?;
+    let (app, window) =
+        opened(&session, &["org.featherpad.FeatherPad"], "FeatherPad", &picked, "picked.txt")?;
     // It has it, and can change it.
     desk.ask("xdotool", &["windowactivate", "--sync", &window.id]);
     desk.ask("xdotool", &["key", "--clearmodifiers", "ctrl+End"]);
@@ -214,7 +207,7 @@ fn a_document_is_opened_by_evince(desk: &Desk) -> Outcome {
     let session = Session::up(desk)?;
     let picked = session.home.join("secret/picked.pdf");
     fs::write(&picked, arguments::one_page()).map_err(|error| error.to_string())?;
-    let (app, window) = opened(&session, "org.gnome.Evince", "Evince", &picked)?;
+    let (app, window) = opened(&session, &["org.gnome.Evince"], "Evince", &picked, "picked.pdf")?;
     let mut share = 0;
     wait_for(Duration::from_secs(10), || {
         share = run::snapshot(desk, &window)?.share_of(arguments::COLOUR);

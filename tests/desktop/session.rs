@@ -25,6 +25,18 @@ const DIALOG: [&str; 2] = ["xdg-desktop-portal-gtk", "Xdg-desktop-portal-gtk"];
 /// How long a dialog may take to come up, and an answer to arrive.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// The settings of a bus that knows no services.
+const BARE: &str = r#"<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir=/tmp</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#;
+
 /// A running session.
 pub struct Session<'a> {
     pub desk: &'a Desk,
@@ -37,13 +49,30 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// Starts a bus. What is on it starts when it is called.
     pub fn up(desk: &Desk) -> Result<Session<'_>, String> {
+        Session::with(desk, |_| vec!["--session".to_owned()])
+    }
+
+    /// Starts a bus on which nothing can be started, portals neither.
+    pub fn bare(desk: &Desk) -> Result<Session<'_>, String> {
+        Session::with(desk, |home| {
+            let file = home.join("bus.conf");
+            std::fs::write(&file, BARE).expect("a bus's settings");
+            vec![format!("--config-file={}", file.display())]
+        })
+    }
+
+    fn with(
+        desk: &Desk,
+        settings: impl FnOnce(&Path) -> Vec<String>,
+    ) -> Result<Session<'_>, String> {
         let home = desk.home();
         let socket = desk.runtime().join("bus");
         let address = format!("unix:path={}", socket.display());
         let _ = std::fs::remove_file(&socket);
         let mut command = environment(desk.command(&home, "dbus-daemon"), &address);
         command
-            .args(["--session", "--nofork", "--nopidfile", "--address", &address])
+            .args(settings(&home))
+            .args(["--nofork", "--nopidfile", "--address", &address])
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let bus = Server::start(&mut command).ok_or("dbus-daemon does not start")?;

@@ -11,16 +11,16 @@ use crate::run::{self, App, Window};
 use crate::{Outcome, Test, test};
 
 /// An application.
-struct Subject {
-    id: &'static str,
+pub struct Subject {
+    pub id: &'static str,
     /// The same command as the manifest's.
     command: &'static [&'static str],
     /// More arguments for this test.
-    arguments: &'static [&'static str],
+    pub arguments: &'static [&'static str],
     /// Its window's class.
-    class: &'static str,
+    pub class: &'static str,
     /// A part of the title of its main window.
-    title: &'static str,
+    pub title: &'static str,
     /// Folders of the home that it is granted.
     granted: &'static [&'static str],
     /// What may differ from the picture outside, in thousandths: what is
@@ -72,7 +72,7 @@ const GALCULATOR: Subject = Subject {
     tolerance: 5,
 };
 
-const CALCULATOR: Subject = Subject {
+pub const CALCULATOR: Subject = Subject {
     id: "org.gnome.Calculator",
     command: &["gnome-calculator"],
     arguments: &[],
@@ -92,9 +92,9 @@ const EVINCE: Subject = Subject {
     tolerance: 5,
 };
 
-const EOG: Subject = Subject {
+pub const EOG: Subject = Subject {
     id: "org.gnome.eog",
-    command: &["eog"],
+    command: &["eog", "--new-instance"],
     arguments: &[],
     class: "Eog",
     title: "Image Viewer",
@@ -102,9 +102,9 @@ const EOG: Subject = Subject {
     tolerance: 5,
 };
 
-const MOUSEPAD: Subject = Subject {
+pub const MOUSEPAD: Subject = Subject {
     id: "org.xfce.mousepad",
-    command: &["mousepad"],
+    command: &["mousepad", "--disable-server"],
     arguments: &[],
     class: "Mousepad",
     title: "Untitled",
@@ -122,7 +122,7 @@ const FEATHERPAD: Subject = Subject {
     tolerance: 5,
 };
 
-const MPV: Subject = Subject {
+pub const MPV: Subject = Subject {
     id: "io.mpv.Mpv",
     command: &["mpv", "--player-operation-mode=pseudo-gui"],
     arguments: &[],
@@ -132,7 +132,7 @@ const MPV: Subject = Subject {
     tolerance: 5,
 };
 
-const GIMP: Subject = Subject {
+pub const GIMP: Subject = Subject {
     id: "org.gimp.Gimp",
     command: &["gimp", "--new-instance"],
     arguments: &[],
@@ -143,7 +143,7 @@ const GIMP: Subject = Subject {
 };
 
 // A tip of the day, another one each time, lies over a part of it.
-const WRITER: Subject = Subject {
+pub const WRITER: Subject = Subject {
     id: "org.libreoffice.Writer",
     command: &["libreoffice", "--writer"],
     arguments: &[],
