@@ -174,11 +174,13 @@ fn one_of_several_things_can_be_shut() {
     home.change(&["--unset", "device"]);
     assert_eq!(home.text(), "schema = 1\nid = \"org.gnome.eog\"\n");
     // Several at once, of what the person and others granted.
-    home.write("schema = 1\n[portals]\nallow = [\"print\", \"email\", \"trash\"] # mine\n");
-    home.change(&["--refuse", "portal=print", "--refuse", "portal=email", "--refuse", "gpu"]);
-    assert!(home.text().contains("allow = [\"trash\"] # mine\n"), "{}", home.text());
-    let told = home.change(&["--refuse", "portal=print"]);
-    assert!(told.err.contains("portal=print is not granted as it is"), "{}", told.err);
+    home.write(
+        "schema = 1\n[bus.session]\nservices = [\"tray\", \"mpris\", \"notifications\"] # mine\n",
+    );
+    home.change(&["--refuse", "service=tray", "--refuse", "service=mpris", "--refuse", "gpu"]);
+    assert!(home.text().contains("services = [\"notifications\"] # mine\n"), "{}", home.text());
+    let told = home.change(&["--refuse", "service=tray"]);
+    assert!(told.err.contains("service=tray is not granted as it is"), "{}", told.err);
     let told = home.change(&["--refuse", "read=~/Nothing"]);
     assert!(told.err.contains("not granted"), "{}", told.err);
 }
