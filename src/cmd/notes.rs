@@ -13,7 +13,7 @@ use crate::instance::record::{self, Held, Network, Record, Records};
 use crate::model::permission::NetworkMode;
 use crate::model::plan::{Action, Bus, Plan, Slot, Tier};
 use crate::report::{Code, Diagnostic};
-use crate::sys::Errno;
+use crate::sys::{Errno, process};
 
 use super::prepare::{Host, Prepared};
 
@@ -135,7 +135,12 @@ impl Noted {
     }
 }
 
+/// The namespace of a process; of its user namespaces the one that owns the
+/// others. It enters a further one in the course of its set-up.
 fn namespace(pid: i32, name: &str) -> Result<OwnedFd, Errno> {
+    if name == "user" {
+        return process::owner_of(namespace(pid, "mnt")?.as_fd());
+    }
     let path = format!("/proc/{pid}/ns/{name}");
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }

@@ -53,11 +53,7 @@ pub fn enter(socket: &OwnedFd, folder: &str, arguments: &[String]) -> Result<i32
     let streams = [input.as_fd(), output.as_fd(), errors.as_fd()];
     let streams = if terminal { &[][..] } else { &streams[..] };
     packet.send(socket.as_fd(), streams).map_err(EnterError::Own)?;
-    if let Some(number) = await_word(socket, &signals)? {
-        // Nothing runs yet that could be told of it.
-        return Ok(128 + number);
-    }
-    let master = match receive_with(socket.as_fd()).map_err(EnterError::Own)? {
+    let master = match first_word(socket, &signals)? {
         (Some(Message::Entered(_)), master) => master,
         (Some(Message::NotEntered(_, errno)), _) => return Err(EnterError::Refused(errno)),
         _ => return Err(EnterError::Ended),
@@ -66,24 +62,37 @@ pub fn enter(socket: &OwnedFd, folder: &str, arguments: &[String]) -> Result<i32
     Visit { socket, signals, master, input_open: true }.relay()
 }
 
-/// Waits until the monitor says something; gives the signal that came before
-/// that and ends a process by default.
-fn await_word(socket: &OwnedFd, signals: &OwnedFd) -> Result<Option<i32>, EnterError> {
+/// What the monitor says of the start.
+fn first_word(
+    socket: &OwnedFd,
+    signals: &OwnedFd,
+) -> Result<(Option<Message>, Option<OwnedFd>), EnterError> {
+    loop {
+        await_word(socket, signals)?;
+        match receive_with(socket.as_fd()).map_err(EnterError::Own)? {
+            // A signal has been handed on.
+            (Some(Message::Taken), _) => {}
+            word => return Ok(word),
+        }
+    }
+}
+
+/// Waits until the monitor says something, and hands signals on meanwhile:
+/// a program may be held up before it runs, or run before that is told.
+fn await_word(socket: &OwnedFd, signals: &OwnedFd) -> Result<(), EnterError> {
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         match poll(&mut fds, None) {
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
+            Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(EnterError::Own(errno)),
         }
         if !fds[0].revents().is_empty() {
-            return Ok(None);
+            return Ok(());
         }
-        match signal::receive(signals) {
-            Some(received) if received.signal != libc::SIGWINCH => {
-                return Ok(Some(received.signal));
+        while let Some(received) = signal::receive(signals) {
+            if received.signal != libc::SIGWINCH {
+                let _ = Packet::signal_visitor(received.signal).send(socket.as_fd(), &[]);
             }
-            _ => {}
         }
     }
 }

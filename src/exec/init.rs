@@ -208,7 +208,7 @@ impl Life<'_> {
             Ok(packet) => match packet.order() {
                 Some(Order::Signal(number)) => deliver(self.application, number),
                 Some(Order::SignalVisitor { visitor, signal }) => {
-                    self.visitors.signal(visitor, signal);
+                    self.visitors.signal(visitor, signal, self.monitor);
                 }
                 Some(Order::Enter(visit)) => {
                     self.visitors.start(self.frozen, self.before, &visit, self.monitor);

@@ -92,7 +92,9 @@ impl Visitors {
     }
 
     /// Sends one a signal.
-    pub fn signal(&self, visitor: u32, number: i32) {
+    pub fn signal(&mut self, visitor: u32, number: i32, monitor: &OwnedFd) {
+        // What has been executed meanwhile is heard of first.
+        self.hear(monitor);
         for (pid, _) in self.running.iter().filter(|(_, other)| *other == visitor) {
             super::init::deliver(*pid, number);
             if number == libc::SIGHUP {
@@ -101,10 +103,10 @@ impl Visitors {
                 super::init::deliver(*pid, libc::SIGCONT);
             }
         }
+        // One that has been stopped before its program runs hears nothing else.
+        let ends = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].contains(&number);
         for starting in self.starting.iter().filter(|starting| starting.visitor == visitor) {
-            // It may have been stopped, and then hears of no hangup.
-            let number = if number == libc::SIGHUP { libc::SIGKILL } else { number };
-            super::init::deliver(starting.pid, number);
+            super::init::deliver(starting.pid, if ends { libc::SIGKILL } else { number });
         }
     }
 

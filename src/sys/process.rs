@@ -1,7 +1,7 @@
 //! Making, replacing and following processes.
 
 use std::ffi::{CStr, CString, c_int, c_void};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{Errno, Result, checked};
 
@@ -155,6 +155,22 @@ pub fn new_user_namespace() -> Result<()> {
     // SAFETY: no memory is passed.
     checked(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_NEWUSER) }))?;
     Ok(())
+}
+
+/// The user namespace that owns a namespace (`ioctl_nsfs(2)`).
+///
+/// # Errors
+/// EPERM when that is not within the caller's own.
+pub fn owner_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    /// `NS_GET_USERNS` of `linux/nsfs.h`.
+    const NS_GET_USERNS: libc::c_ulong = 0xb701;
+    // SAFETY: the request takes no argument.
+    let fd = checked(libc::c_long::from(unsafe {
+        libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS as _)
+    }))?;
+    // SAFETY: the kernel has just given this descriptor, closed on exec, to us
+    // alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// A null-terminated array of C strings, as `execve` takes it.
