@@ -26,17 +26,19 @@ pub fn check(subject: &Subject<'_>, found: &mut Vec<Finding>) {
                 ]),
             ),
         }
-        if let Some(portal) = settings.portals.items.first() {
+        // Portals look into the root of the process before the bus, which the
+        // application cannot change; a sound server looks into its own.
+        if let Some(record) = settings.audio.record.as_ref().filter(|stated| stated.value) {
             found.push(
                 Finding::new(
                     &FORGED_IDENTITY,
-                    &nested.origin,
-                    format!("nested = \"{word}\" beside portals ({})", portal.value),
+                    &record.origin,
+                    format!("it may record, and nested = \"{word}\""),
                 )
                 .leads([
                     "it may change what its own /proc/PID/root shows",
-                    "portals read there whose sandbox calls them",
-                    "it can ask in another application's name, or as one that is in no sandbox",
+                    "the sound server reads there whose sandbox a client is in",
+                    "it can pass for another application, or for one that is in no sandbox",
                 ]),
             );
         }

@@ -144,8 +144,8 @@ rules! {
         "It may mount, so Landlock does not govern its files.",
         "nested = \"browser\" where that is enough";
     FORGED_IDENTITY "L402" "forged-identity" Warning Leak
-        "It may forge what portals take for its identity.",
-        "leave either `nested` or the portals out";
+        "It may forge what the sound server takes for its identity.",
+        "leave either `nested` or `record` out";
     MORE_KERNEL "L403" "more-kernel" Note Inside
         "It reaches rarely used parts of the kernel.",
         "leave it out where the program does without";

@@ -127,8 +127,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("L401", "[syscalls]\nnested = \"container\"", "[syscalls]\nnested = \"browser\""),
     (
         "L402",
-        "[syscalls]\nnested = \"browser\"\n[portals]\nallow = [\"print\"]",
-        "[portals]\nallow = [\"print\"]",
+        "[syscalls]\nnested = \"browser\"\n[audio]\nrecord = true",
+        "[syscalls]\nnested = \"browser\"\n[audio]\nplayback = true",
     ),
     ("L403", "[syscalls]\nallow = [\"devel\"]", ""),
     ("L403", "[syscalls]\nnested = \"browser\"", "[syscalls]\nnested = \"none\""),
