@@ -161,6 +161,9 @@ fn protected_places(subject: &Subject<'_>, found: &mut Vec<Finding>) {
         let start = format!("{verb} {name}");
         let finding = match (reason, shown.write) {
             (Reason::Runs, false) => continue,
+            // Sockets that a permission of their own grants have rules of
+            // their own.
+            (Reason::Session, _) => continue,
             (Reason::Sandbox, true) => {
                 Finding::new(&OTHER_SANDBOXES, shown.origin, format!("it may write {name}")).leads(
                     [

@@ -76,7 +76,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "[filesystem]\nread = [{ path = \"~/Music\", exec = true }]",
     ),
     ("L106", "[filesystem]\nwrite = [\"~/code\"]", "[filesystem]\nread = [\"~/code\"]"),
-    ("L107", "[filesystem]\nread = [\"~/agents\"]", "[filesystem]\nread = [\"~/Music\"]"),
+    ("L107", "[filesystem]\nread = [\"~/agents/agent.1\"]", "[filesystem]\nread = [\"~/Music\"]"),
     ("L108", "[filesystem]\nread = [\"~/engines\"]", "[filesystem]\nread = [\"~/Music\"]"),
     ("L109", "[environment]\npass = [\"GITHUB_TOKEN\"]", "[environment]\npass = [\"GITHUB_USER\"]"),
     (
