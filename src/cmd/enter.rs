@@ -14,6 +14,7 @@ use super::run::refuse_folders_as_input;
 /// Runs a further process in a running sandbox.
 pub fn main(options: &Enter) -> Outcome {
     refuse_folders_as_input()?;
+    crate::freeze::streams::refuse_loose().map_err(|error| vec![error])?;
     let running = running()?;
     let record = running.one(&options.instance)?;
     let shell = [String::from("/bin/sh")];

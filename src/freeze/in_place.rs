@@ -75,7 +75,7 @@ pub fn freeze(
     let governs_sockets =
         plan.syscalls.unseparated.is_some_and(|unseparated| unseparated.unix_sockets);
     if !governs_sockets {
-        refuse_loose_streams()?;
+        super::streams::refuse_loose()?;
     }
     let (init, application) =
         landlock::freeze_both(&plan.landlock, &witnesses, here.landlock_abi, proc.as_fd())?;
@@ -90,23 +90,6 @@ pub fn freeze(
     let connection = plan.process.compositor.as_ref().map(|socket| connect(fs, socket));
     let connection = connection.transpose()?;
     Ok((init, InPlace { application, proc, pins, connection }))
-}
-
-/// A standard stream may be a socket with which the application could still
-/// reach any other that has a name.
-fn refuse_loose_streams() -> Result<(), Diagnostic> {
-    let streams = [(0, "input"), (1, "output"), (2, "error output")];
-    match streams.into_iter().find(|(number, _)| crate::sys::fd::is_loose_socket(*number)) {
-        None => Ok(()),
-        Some((_, name)) => Err(Diagnostic::error(
-            Code::HostEnvironment,
-            format!("the standard {name} is a socket that is not tied to another"),
-        )
-        .because(
-            "without namespaces the application could reach the sockets of other programs by it",
-        )
-        .hint("redirect it from or to a file, a pipe or /dev/null")),
-    }
 }
 
 /// Connects to a compositor. The socket is opened first, with no link on the

@@ -14,6 +14,7 @@ pub mod folders;
 pub mod in_place;
 pub mod landlock;
 pub mod seccomp;
+pub mod streams;
 pub mod tree;
 
 use std::ffi::CString;
@@ -106,6 +107,9 @@ pub fn freeze(plan: &Plan, fs: &HostFs, here: &Here<'_>) -> Result<Frozen, Diagn
     let (landlock, in_place) = match plan.tier {
         Tier::Namespaces => {
             let abi = here.landlock_abi;
+            if plan.namespaces.network {
+                streams::refuse_loose()?;
+            }
             (landlock::freeze(&plan.landlock, &witnesses, abi, landlock::ALL_SCOPES)?, None)
         }
         // The tree is not made; what its witnesses are open on is what the

@@ -152,9 +152,9 @@ pub fn is_connection(number: i32) -> bool {
         && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some())
 }
 
-/// Whether a number is open on a socket of the unix family that can still be
-/// led to a name: one that is not connected, or for datagrams, which can be
-/// sent to anybody.
+/// Whether a number is open on a socket that can still be led elsewhere: one of
+/// the unix family that is not connected, or for datagrams, which can be sent
+/// to anybody; and every one of another family.
 pub fn is_loose_socket(number: i32) -> bool {
     if number < 0 {
         return false;
@@ -165,7 +165,11 @@ pub fn is_loose_socket(number: i32) -> bool {
     let is_tied = rustix::net::sockopt::socket_type(socket)
         .is_ok_and(|kind| kind == SocketType::STREAM || kind == SocketType::SEQPACKET)
         && rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some());
-    rustix::net::sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX) && !is_tied
+    match rustix::net::sockopt::socket_domain(socket) {
+        // One of a network can be disconnected, and connected anew.
+        Ok(domain) => domain != AddressFamily::UNIX || !is_tied,
+        Err(_) => false,
+    }
 }
 
 /// A descriptor of our own for what the caller of the program named by

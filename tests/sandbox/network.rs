@@ -8,6 +8,7 @@ use crate::tests;
 use crate::world::{UNSEEN, World, kernel_before};
 
 tests![
+    a_socket_for_a_stream,
     without_a_network,
     the_hosts_network,
     the_network_by_flag,
@@ -108,4 +109,19 @@ fn ports() {
     let acts = "listen-tcp 127.0.0.1:0";
     world.app(acts).manifest(HOST).run().all_work();
     world.app(acts).manifest(&format!("{HOST}\nlisten = [8080]")).run().all_refused(&["EACCES"]);
+}
+
+/// A socket stays in the network of whoever has made it.
+fn a_socket_for_a_stream() {
+    use std::os::fd::OwnedFd;
+    let world = World::new();
+    let udp = || OwnedFd::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let tcp = || OwnedFd::from(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    for socket in [udp(), tcp()] {
+        let run = world.app("say ran").input(socket).run();
+        run.ended_with(69).says("the standard input is a socket").never_shows("ran\n");
+    }
+    world.app("exit 7").flags("--share network").input(udp()).run().ended_with(7);
+    let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    world.app("exit 7").input(OwnedFd::from(one)).run().ended_with(7);
 }
