@@ -228,6 +228,10 @@ impl Life<'_> {
             match process::next_change(false) {
                 Ok(Some((pid, change))) if pid == self.application => {
                     handshake::send(self.monitor.as_fd(), told(change));
+                    if matches!(change, Change::Exited(_) | Change::Killed(_)) {
+                        // The id may be given anew, and then names another.
+                        self.application = 0;
+                    }
                 }
                 Ok(Some((pid, change))) => {
                     if let Some(message) = self.visitors.note(pid, change, self.monitor) {
