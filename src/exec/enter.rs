@@ -59,7 +59,10 @@ pub fn enter(socket: &OwnedFd, folder: &str, arguments: &[String]) -> Result<i32
         _ => return Err(EnterError::Ended),
     };
     let _raw = master.as_ref().map(|_| Raw::set()).transpose().map_err(EnterError::Own)?;
-    Visit { socket, signals, master, input_open: true }.relay()
+    if let Some(master) = &master {
+        rustix::io::ioctl_fionbio(master, true).map_err(EnterError::Own)?;
+    }
+    Visit { socket, signals, master, input_open: true, typed: Vec::new() }.relay()
 }
 
 /// What the monitor says of the start.
@@ -129,6 +132,8 @@ struct Visit<'a> {
     signals: OwnedFd,
     master: Option<OwnedFd>,
     input_open: bool,
+    /// What has been typed and is not taken yet.
+    typed: Vec<u8>,
 }
 
 impl Visit<'_> {
@@ -145,8 +150,10 @@ impl Visit<'_> {
             }
             let always = fds.len();
             if let Some(master) = &self.master {
-                fds.push(PollFd::new(master, PollFlags::IN));
-                if self.input_open && left.is_none() {
+                let mut wanted = PollFlags::IN;
+                wanted.set(PollFlags::OUT, !self.typed.is_empty());
+                fds.push(PollFd::new(master, wanted));
+                if self.input_open && self.typed.is_empty() && left.is_none() {
                     fds.push(PollFd::new(&input, PollFlags::IN));
                 }
             }
@@ -158,8 +165,11 @@ impl Visit<'_> {
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             let is_ready = |at: usize| ready.get(at).copied().unwrap_or(false);
             drop(fds);
-            if is_ready(always) && !self.shows() {
-                self.master = None;
+            if is_ready(always) {
+                self.hands_on();
+                if !self.shows() {
+                    self.master = None;
+                }
             }
             if is_ready(always + 1) {
                 self.types(&input);
@@ -208,14 +218,27 @@ impl Visit<'_> {
 
     /// From our terminal to the sandbox's.
     fn types(&mut self, input: &std::io::Stdin) {
-        let Some(master) = &self.master else { return };
         let mut buffer = [0; 4096];
         match rustix::io::read(input, &mut buffer) {
             Ok(length) if length > 0 => {
-                let _ = write_all(master, &buffer[..length]);
+                self.typed.extend(&buffer[..length]);
+                self.hands_on();
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
             Ok(_) | Err(_) => self.input_open = false,
+        }
+    }
+
+    /// Hands on what has been typed, as far as it is taken: a program that
+    /// reads nothing holds up neither what it shows nor signals.
+    fn hands_on(&mut self) {
+        let Some(master) = &self.master else { return };
+        while !self.typed.is_empty() {
+            match rustix::io::write(master, &self.typed) {
+                Ok(written) => drop(self.typed.drain(..written)),
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
         }
     }
 
