@@ -3,7 +3,7 @@
 use crate::cli::Explain;
 use crate::explain::{Answer, Question, Subject};
 use crate::report::{Code, Diagnostic, ExitCode};
-use crate::resolve::{Forward, Request};
+use crate::resolve::Request;
 use crate::sys;
 use crate::view::explain as view;
 
@@ -46,13 +46,8 @@ pub fn main(options: &Explain) -> Outcome {
     if !errors.is_empty() {
         return Err(errors);
     }
-    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
-        arguments: Vec::new(),
-        forward: Forward::Read,
-        shell: false,
-        only_looks: true,
-        written,
-        tier: options.tier.tier(),
+    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| {
+        Request::look(written, options.tier.tier())
     })?;
     let subject = Subject {
         policy: &prepared.policy,

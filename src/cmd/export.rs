@@ -8,7 +8,7 @@ use crate::export::bwrap::{self, Content, Word};
 use crate::export::flatpak;
 use crate::model::plan::Tier;
 use crate::report::{Code, Diagnostic, ExitCode, escape, render};
-use crate::resolve::{Forward, Request};
+use crate::resolve::Request;
 
 use super::prepare::Prepared;
 use super::{Outcome, prepare, print};
@@ -26,14 +26,7 @@ pub fn main(options: &Export) -> Outcome {
 
 fn prepared(app: &str, grants: &crate::cli::Grants) -> Result<Prepared, Vec<Diagnostic>> {
     let host = prepare::host()?;
-    prepare::prepare(&host, app, grants, |written| Request {
-        arguments: Vec::new(),
-        forward: Forward::Read,
-        shell: false,
-        only_looks: true,
-        written,
-        tier: Tier::Namespaces,
-    })
+    prepare::prepare(&host, app, grants, |written| Request::look(written, Tier::Namespaces))
 }
 
 fn to_bwrap(options: &ExportBwrap) -> Outcome {

@@ -10,7 +10,7 @@ use crate::lint::{self, Finding, Level, Subject, remarks, rules};
 use crate::model::origin::{Layer, Origin};
 use crate::model::plan::Tier;
 use crate::report::{Code, Diagnostic, ExitCode, render};
-use crate::resolve::{Forward, Request};
+use crate::resolve::Request;
 use crate::sys;
 use crate::view::lint::{self as view, Linted};
 
@@ -67,13 +67,8 @@ pub fn main(options: &Lint) -> Outcome {
 }
 
 fn one(host: &prepare::Host, app: &str, allow: &[String]) -> Result<Linted, Vec<Diagnostic>> {
-    let prepared = prepare::prepare(host, app, &Grants::default(), |written| Request {
-        arguments: Vec::new(),
-        forward: Forward::Read,
-        shell: false,
-        only_looks: true,
-        written,
-        tier: Tier::Namespaces,
+    let prepared = prepare::prepare(host, app, &Grants::default(), |written| {
+        Request::look(written, Tier::Namespaces)
     })?;
     let subject = Subject {
         policy: &prepared.policy,

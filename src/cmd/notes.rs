@@ -17,9 +17,11 @@ use crate::sys::{Errno, process};
 
 use super::prepare::{Host, Prepared};
 
-/// The namespaces by which a person can look into a sandbox, in the order in
-/// which they have to be entered.
-pub const NAMESPACES: [&str; 7] = ["user", "mnt", "pid", "ipc", "uts", "cgroup", "net"];
+/// The mount namespace's name in /proc.
+const MOUNTS: &str = "mnt";
+
+/// Those that are the sandbox's own beside user and mount.
+const OTHERS: [&str; 5] = ["pid", "ipc", "uts", "cgroup", "net"];
 
 /// The places where a run will be written down, open.
 pub struct Notes {
@@ -85,17 +87,11 @@ impl Notes {
         let Some(records) = self.records else { return Ok(noted) };
         let failed = |errno| refused(host, "pinfold", errno);
         let mut namespaces = BTreeMap::new();
-        for name in NAMESPACES.into_iter().filter(|_| has_namespaces) {
-            // Init may have gone on into the inner user namespace by now; the
-            // mounts belong to the outer one.
-            let fd = match name {
-                "user" => namespace(init, "mnt")
-                    .and_then(|mounts| crate::sys::fd::namespace_owner(mounts.as_fd())),
-                name => namespace(init, name),
-            };
-            let fd = fd.map_err(failed)?;
-            namespaces.insert(name.to_owned(), fd.as_raw_fd());
-            noted._namespaces.push(fd);
+        if has_namespaces {
+            for (name, fd) in self::namespaces(init).map_err(failed)? {
+                namespaces.insert(name.to_owned(), fd.as_raw_fd());
+                noted._namespaces.push(fd);
+            }
         }
         records.collect().map_err(failed)?;
         if let Some(runtime_dir) = &host.facts.runtime_dir {
@@ -137,6 +133,19 @@ impl Noted {
 
 /// The namespace of a process; of its user namespaces the one that owns the
 /// others. It enters a further one in the course of its set-up.
+/// The namespaces of an init, by their names in /proc. Init may have gone on
+/// into the inner user namespace by now; the outer one is the owner of the
+/// mounts.
+fn namespaces(init: i32) -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
+    let mounts = namespace(init, MOUNTS)?;
+    let mut all = vec![("user", crate::sys::fd::namespace_owner(mounts.as_fd())?)];
+    all.push((MOUNTS, mounts));
+    for name in OTHERS {
+        all.push((name, namespace(init, name)?));
+    }
+    Ok(all)
+}
+
 fn namespace(pid: i32, name: &str) -> Result<OwnedFd, Errno> {
     if name == "user" {
         return process::owner_of(namespace(pid, "mnt")?.as_fd());

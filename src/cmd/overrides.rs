@@ -15,7 +15,7 @@ use crate::model::manifest::{Policy, Settings};
 use crate::model::origin::Layer;
 use crate::model::plan::Tier;
 use crate::report::{Code, Diagnostic, ExitCode, render};
-use crate::resolve::{Forward, Request};
+use crate::resolve::Request;
 use crate::view::changes;
 use crate::view::show::Shown;
 
@@ -269,13 +269,8 @@ impl<'h> Own<'h> {
     }
 
     fn look(&self, policy: &Policy) -> Result<Shown, Vec<Diagnostic>> {
-        let prepared = prepare::resolved(self.host, policy.clone(), |written| Request {
-            arguments: Vec::new(),
-            forward: Forward::Read,
-            shell: false,
-            only_looks: true,
-            written,
-            tier: Tier::Namespaces,
+        let prepared = prepare::resolved(self.host, policy.clone(), |written| {
+            Request::look(written, Tier::Namespaces)
         })?;
         let abi = self.host.facts.kernel.landlock_abi;
         Ok(Shown::of(&prepared.policy, &prepared.plan, abi))

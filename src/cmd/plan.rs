@@ -2,7 +2,7 @@
 
 use crate::cli::PlanOf;
 use crate::report::{Code, Diagnostic, ExitCode};
-use crate::resolve::{Forward, Request};
+use crate::resolve::Request;
 use crate::view;
 
 use super::{Outcome, prepare, print};
@@ -12,11 +12,7 @@ pub fn main(options: &PlanOf) -> Outcome {
     let host = prepare::host()?;
     let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
         arguments: options.arguments.clone(),
-        forward: Forward::Read,
-        shell: false,
-        only_looks: true,
-        written,
-        tier: options.tier.tier(),
+        ..Request::look(written, options.tier.tier())
     })?;
     if options.json {
         let json = serde_json::to_string_pretty(&prepared.plan).map_err(|error| {

@@ -2,7 +2,7 @@
 
 use crate::cli::Show;
 use crate::report::ExitCode;
-use crate::resolve::{Forward, Request};
+use crate::resolve::Request;
 use crate::sys;
 use crate::view;
 
@@ -11,13 +11,8 @@ use super::{Outcome, prepare, print};
 /// Shows what an application may do.
 pub fn main(options: &Show) -> Outcome {
     let host = prepare::host()?;
-    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| Request {
-        arguments: Vec::new(),
-        forward: Forward::Read,
-        shell: false,
-        only_looks: true,
-        written,
-        tier: options.tier.tier(),
+    let prepared = prepare::prepare(&host, &options.app, &options.grants, |written| {
+        Request::look(written, options.tier.tier())
     })?;
     let abi = host.facts.kernel.landlock_abi;
     let shown = view::show::Shown::of(&prepared.policy, &prepared.plan, abi);

@@ -88,6 +88,20 @@ pub struct Request {
     pub tier: Tier,
 }
 
+impl Request {
+    /// One that only looks. `written` is as in the field of that name.
+    pub fn look(written: Vec<AbsPath>, tier: Tier) -> Request {
+        Request {
+            arguments: Vec::new(),
+            forward: Forward::Read,
+            shell: false,
+            only_looks: true,
+            written,
+            tier,
+        }
+    }
+}
+
 /// A plan under construction.
 pub struct Resolution<'a> {
     policy: &'a Policy,
